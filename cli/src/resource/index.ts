@@ -1,0 +1,1 @@
+export { apiVersion, type KafkaProxyResource, proxySettings, readResources } from "./resource.ts";

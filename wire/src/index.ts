@@ -7,6 +7,13 @@ export { createFrameDecoder, type FrameDecoder, type FrameDecoderOptions } from 
 export { deliveryBytes } from "./deliver.ts";
 export { encodeFrame, frameBytes } from "./encode.ts";
 export {
+  appendHeaders,
+  decodeHeaders,
+  emptyHeaders,
+  encodeHeaders,
+  type RecordHeader,
+} from "./headers.ts";
+export {
   defaultLimits,
   defaultPort,
   maxHelloFrameBytes,
@@ -15,6 +22,7 @@ export {
   maxWordsBytes,
   offerTimeoutMs,
 } from "./limits.ts";
+export { formatMsgId, type MsgId, parseMsgId } from "./msg-id.ts";
 export {
   looksLikeOtherProtocol,
   minProtocolVersion,
@@ -22,4 +30,19 @@ export {
   protocolVersion,
   sniffBytes,
 } from "./protocol.ts";
+export {
+  decodePathSegment,
+  defaultNamespace,
+  defaultRoot,
+  encodePathSegment,
+  groupPath,
+  proxiesPath,
+  type RegistryTarget,
+  registryPath,
+} from "./registry-path.ts";
+export {
+  encodeRegistryRecord,
+  parseRegistryRecord,
+  type RegistryRecord,
+} from "./registry-record.ts";
 export { errorCodeFor, WireError, type WireErrorCode, wireErrorCodes } from "./wire-error.ts";

@@ -1,0 +1,446 @@
+import {
+  Fetcher,
+  GroupMember,
+  GroupOffsets,
+  KafkaError,
+  logOffsets,
+  type CommittedOffset,
+  type FetchedBatch,
+  type KafkaConnection,
+  type KafkaSettings,
+  type Logger,
+  type MemberIdentity,
+  type MemberState,
+} from "@kafkaproxy/kafka";
+import type { DispatchPort, PartitionCommit, Takeover } from "../dispatch/types.ts";
+import type { BirthStore } from "./birth-store.ts";
+import { Committer } from "./committer.ts";
+import type { Fence } from "./fence.ts";
+import type { HandoverStore } from "./handover.ts";
+import { Intake } from "./intake.ts";
+import type { RecordSource, SourcePartitionStatus, SourceState } from "./record-source.ts";
+import { type OffsetReset, startPosition } from "./start-position.ts";
+
+export interface KafkaSourceOptions {
+  readonly connection: KafkaConnection;
+  readonly settings: KafkaSettings;
+  readonly topic: string;
+  readonly consumerGroup: string;
+  readonly instance: string;
+  readonly ordinal: number;
+  readonly replicas: number;
+  readonly configGeneration: number;
+  readonly sessionTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly fetch: { readonly maxWaitMs: number; readonly maxBytes: number };
+  readonly offsetReset: OffsetReset;
+  readonly commitIntervalMs: number;
+  readonly dispatch: DispatchPort;
+  readonly handover: HandoverStore;
+  readonly births: BirthStore;
+  /** Monotonic ms; every reading of it passes the fence. */
+  readonly now: () => number;
+  readonly fence: Fence;
+  readonly events: SourceEvents;
+  readonly logger: Logger;
+}
+
+/** What the proxy hears of its source. Synchronous; must not throw. */
+export interface SourceEvents {
+  /** Ours from now on: assigned to dispatch, about to be fetched. */
+  gained(partition: number): void;
+  /** About to be given up in an orderly way: what is being written to the dead-letter topic may end first. */
+  leaving(partitions: readonly number[]): Promise<void>;
+  /** No longer ours. */
+  gone(partition: number): void;
+  /** It can't go on by itself. */
+  failed(error: Error): void;
+  committed?(durationMs: number, ok: boolean): void;
+  rebalanced?(): void;
+}
+
+const retryMs = { first: 100, longest: 5_000 };
+
+/** `RecordSource` on a Kafka topic: group membership, fetching, commits and hand-over for one proxy. */
+export class KafkaSource implements RecordSource {
+  readonly #options: KafkaSourceOptions;
+  readonly #logger: Logger;
+  readonly #member: GroupMember;
+  readonly #fetcher: Fetcher;
+  readonly #offsets: GroupOffsets;
+  readonly #committer: Committer;
+  readonly #intake: Intake;
+  /** Partitions that the group gave us, with a mark of that very gain: what was begun for an earlier one is dropped. */
+  readonly #owned = new Map<number, object>();
+  readonly #ends = new Map<number, number>();
+  readonly #closing = new AbortController();
+  #heartbeats: NodeJS.Timeout | undefined;
+  #memberState: MemberState = "idle";
+  #joined = false;
+  #failed = false;
+  #closed: Promise<void> | undefined;
+  #reachable: { readonly ok: boolean; readonly since: number };
+
+  constructor(options: KafkaSourceOptions) {
+    this.#options = options;
+    this.#logger = options.logger;
+    this.#reachable = { ok: false, since: options.now() };
+    this.#offsets = new GroupOffsets(options.connection, options.consumerGroup, options.topic);
+    this.#fetcher = new Fetcher({
+      settings: options.settings,
+      topic: options.topic,
+      maxWaitMs: options.fetch.maxWaitMs,
+      maxBytes: options.fetch.maxBytes,
+      maxBytesPerPartition: options.fetch.maxBytes,
+      handlers: {
+        batch: (batch) => {
+          this.#batch(batch);
+        },
+        outOfRange: (partition, offset, range) => {
+          this.#outOfRange(partition, offset, range);
+        },
+        error: (error) => {
+          this.#logger.debug({ err: error }, "fetch failed, trying on");
+        },
+      },
+      logger: options.logger,
+    });
+    this.#member = new GroupMember({
+      settings: options.settings,
+      groupId: options.consumerGroup,
+      topic: options.topic,
+      instanceId: options.instance,
+      ordinal: options.ordinal,
+      replicas: options.replicas,
+      configGeneration: options.configGeneration,
+      sessionTimeoutMs: options.sessionTimeoutMs,
+      rebalanceTimeoutMs: options.rebalanceTimeoutMs,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      handlers: {
+        assigned: async (gained, identity) => {
+          await this.#assigned(gained, identity);
+        },
+        revoked: async (lost, identity) => {
+          await this.#revoked(lost, identity);
+        },
+        lost: (lost) => {
+          this.#lost(lost);
+        },
+        generation: (identity) => {
+          this.#committer.identity = identity;
+        },
+        state: (state) => {
+          this.#memberChanged(state);
+        },
+      },
+      logger: options.logger,
+      now: options.now,
+    });
+    this.#committer = new Committer({
+      dispatch: options.dispatch,
+      send: async (commits, identity) => {
+        await this.#member.commit(commits.map(offsetAndMetadata), identity);
+      },
+      intervalMs: options.commitIntervalMs,
+      fenced: () => {
+        options.fence.refused(options.now());
+      },
+      ...(options.events.committed === undefined ? {} : { committed: options.events.committed }),
+      now: options.now,
+      logger: options.logger,
+    });
+    this.#intake = new Intake({
+      pause: (partition) => {
+        this.#fetcher.pause(partition);
+      },
+      resume: (partition) => {
+        this.#fetcher.resume(partition);
+      },
+      admit: (partition, records, nextOffset) =>
+        options.dispatch.admit(options.now(), partition, records, nextOffset),
+      defer: queueMicrotask,
+    });
+  }
+
+  get state(): SourceState {
+    if (this.#failed) return "failed";
+    if (this.#closed !== undefined) return "closed";
+    switch (this.#memberState) {
+      case "idle":
+        return "idle";
+      case "unreachable":
+        return "away";
+      case "refused":
+        return "refused";
+      case "closed":
+        return "closed";
+      case "joining":
+      case "stable":
+      case "rebalancing":
+        return this.#joined ? "member" : "joining";
+    }
+  }
+
+  get joined(): boolean {
+    return this.#joined;
+  }
+
+  get reachable(): { readonly ok: boolean; readonly since: number } {
+    return this.#reachable;
+  }
+
+  start(): void {
+    this.#fetcher.start();
+    this.#member.start();
+    this.#committer.start();
+    // Reading the clock passes the fence; the member says when its last heartbeat that succeeded was sent.
+    this.#heartbeats = setInterval(
+      () => {
+        this.#options.now();
+        const sentAt = this.#member.lastHeartbeatAt;
+        if (this.#joined && sentAt > 0) this.#options.fence.heartbeat(sentAt);
+      },
+      Math.min(100, this.#options.heartbeatIntervalMs),
+    );
+  }
+
+  intake(partition: number, open: boolean): void {
+    this.#intake.open(partition, open);
+  }
+
+  commitSoon(): void {
+    this.#committer.soon();
+  }
+
+  partitions(): SourcePartitionStatus[] {
+    return [...this.#owned.keys()].map((partition) => ({
+      partition,
+      end: this.#ends.get(partition),
+    }));
+  }
+
+  close(options: { readonly leave: boolean }): Promise<void> {
+    this.#closed ??= this.#close(options.leave);
+    return this.#closed;
+  }
+
+  async #close(leave: boolean): Promise<void> {
+    this.#closing.abort();
+    await this.#member.close({ leave });
+    clearInterval(this.#heartbeats);
+    await this.#committer.stop();
+    await this.#fetcher.close();
+  }
+
+  #memberChanged(state: MemberState): void {
+    this.#memberState = state;
+    if (state === "stable" && !this.#joined) {
+      this.#joined = true;
+      this.#logger.info({ group: this.#options.consumerGroup }, "joined the group");
+    }
+    if (state === "rebalancing") this.#options.events.rebalanced?.();
+    const ok = state === "stable" || state === "rebalancing";
+    if (ok !== this.#reachable.ok) this.#reachable = { ok, since: this.#options.now() };
+  }
+
+  #batch(batch: FetchedBatch): void {
+    this.#ends.set(batch.partition, batch.lastStableOffset);
+    this.#intake.batch(batch.partition, batch.records, batch.nextOffset);
+  }
+
+  #outOfRange(
+    partition: number,
+    offset: number,
+    range: { earliest: number; latest: number },
+  ): void {
+    if (!this.#intake.has(partition)) return;
+    const { dispatch, now, topic } = this.#options;
+    const fields = { topic, partition, position: offset, ...range };
+    if (offset < range.earliest) {
+      this.#logger.warn(
+        { ...fields, expired: range.earliest - offset },
+        "records have expired before they were read: going on at the log's start",
+      );
+    } else {
+      this.#logger.error(
+        fields,
+        "the log ends before our position (topic made anew, or data lost by the cluster): what was known about it is dropped, going on at the log's end",
+      );
+    }
+    const target = offset < range.earliest ? range.earliest : range.latest;
+    dispatch.reset(now(), partition, target);
+    this.#intake.clear(partition);
+    this.#fetcher.add(partition, target);
+  }
+
+  async #assigned(gained: readonly number[], identity: MemberIdentity): Promise<void> {
+    this.#committer.identity = identity;
+    const marks = gained.map((partition) => {
+      const mark = {};
+      this.#owned.set(partition, mark);
+      return { partition, mark };
+    });
+    const takeovers = await this.#persist(
+      async () => await this.#takeovers(gained, this.#committer.identity ?? identity),
+      () => marks.some(({ partition, mark }) => this.#owned.get(partition) === mark),
+    );
+    if (takeovers === undefined) return;
+    for (const { partition, mark } of marks) {
+      const takeover = takeovers.get(partition);
+      if (takeover === undefined || this.#owned.get(partition) !== mark) continue;
+      const report = this.#options.dispatch.assign(this.#options.now(), takeover);
+      if (report.warning !== undefined) {
+        this.#logger.warn({ partition, offset: takeover.watermark }, report.warning);
+      }
+      this.#intake.add(partition);
+      this.#fetcher.add(partition, report.fetchFrom);
+      this.#options.events.gained(partition);
+      this.#logger.info(
+        { partition, watermark: takeover.watermark, fetchFrom: report.fetchFrom },
+        "partition taken over",
+      );
+      if (takeover.overflow !== undefined) void this.#options.handover.remove(partition);
+    }
+  }
+
+  /** Where each partition goes on; a position that is new to the group is committed before anything is delivered from it. */
+  async #takeovers(
+    gained: readonly number[],
+    identity: MemberIdentity,
+  ): Promise<Map<number, Takeover>> {
+    const { connection, topic, handover } = this.#options;
+    const committed = await this.#offsets.committed();
+    const takeovers = new Map<number, Takeover>();
+    const fresh = gained.filter((partition) => !committed.has(partition));
+    await Promise.all(
+      gained.map(async (partition) => {
+        const found = committed.get(partition);
+        if (found === undefined) return;
+        const overflow = await handover.find(partition, found.offset);
+        takeovers.set(partition, {
+          partition,
+          watermark: found.offset,
+          metadata: found.metadata,
+          overflow,
+        });
+      }),
+    );
+    if (fresh.length === 0) return takeovers;
+    const resets = await this.#resets(fresh, committed);
+    const range = await logOffsets(connection, topic, fresh);
+    const initial = fresh.map((partition) => {
+      const bounds = range.get(partition);
+      if (bounds === undefined) {
+        throw new KafkaError(
+          "not-leader",
+          `partition ${topic}-${partition} has no offsets to begin at just now`,
+        );
+      }
+      const offset = resets.get(partition) === "latest" ? bounds.latest : bounds.earliest;
+      return { partition, offset, metadata: "" };
+    });
+    await this.#member.commit(initial, identity);
+    for (const { partition, offset } of initial) {
+      takeovers.set(partition, { partition, watermark: offset, metadata: "" });
+      this.#logger.info({ partition, offset }, "the group begins on this partition");
+    }
+    return takeovers;
+  }
+
+  async #resets(
+    fresh: readonly number[],
+    committed: ReadonlyMap<number, CommittedOffset>,
+  ): Promise<Map<number, OffsetReset>> {
+    const { births, connection, offsetReset, topic, consumerGroup } = this.#options;
+    if (committed.size === 0 && offsetReset === "fail") {
+      throw new SourceFailure(
+        `group ${consumerGroup} has no commit on topic ${topic} and kafka.offsetReset is "fail": commit its offsets first, or set kafka.offsetReset to "earliest" or "latest"`,
+      );
+    }
+    if (committed.size === 0 && offsetReset === "latest") {
+      await births.record({ partitions: (await connection.partitions(topic)).length });
+    }
+    const birth = committed.size > 0 && offsetReset === "latest" ? await births.find() : undefined;
+    const known = new Set(committed.keys());
+    return new Map(
+      fresh.map((partition) => [
+        partition,
+        startPosition({ partition, offsetReset, committed: known, birth }),
+      ]),
+    );
+  }
+
+  async #revoked(lost: readonly number[], identity: MemberIdentity): Promise<void> {
+    const { dispatch, events, handover, now } = this.#options;
+    this.#committer.identity = identity;
+    const deadline = now() + this.#options.rebalanceTimeoutMs / 2;
+    for (const partition of lost) this.#fetcher.remove(partition);
+    await events.leaving(lost);
+    const commits: PartitionCommit[] = [];
+    for (const partition of lost) {
+      this.#owned.delete(partition);
+      if (!this.#intake.has(partition)) continue;
+      // A takeover that ended while we waited has added it again.
+      this.#fetcher.remove(partition);
+      this.#intake.remove(partition);
+      commits.push(dispatch.surrender(now(), partition));
+      events.gone(partition);
+    }
+    if (commits.length === 0) return;
+    await Promise.all(
+      commits.map(async ({ partition, offset, overflow }) => {
+        if (overflow !== undefined) await handover.leave(partition, offset, overflow);
+      }),
+    );
+    await this.#committer.handOver(commits, identity, deadline);
+    this.#logger.info({ partitions: lost }, "partitions handed over");
+  }
+
+  #lost(lost: readonly number[]): void {
+    for (const partition of lost) {
+      this.#owned.delete(partition);
+      this.#fetcher.remove(partition);
+      if (!this.#intake.has(partition)) continue;
+      this.#intake.remove(partition);
+      this.#options.dispatch.lose(this.#options.now(), partition);
+      this.#options.events.gone(partition);
+    }
+    this.#logger.warn({ partitions: lost }, "partitions lost without a hand-over");
+  }
+
+  /** Tries until it succeeds; undefined when it is no longer wanted, or never will succeed. */
+  async #persist<T>(work: () => Promise<T>, wanted: () => boolean): Promise<T | undefined> {
+    for (let attempt = 0; wanted() && !this.#closing.signal.aborted; attempt++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof SourceFailure) {
+          this.#failed = true;
+          this.#options.events.failed(error);
+          return undefined;
+        }
+        // Fenced too: either the group has moved on with us in it, or the member says lost() soon.
+        if (attempt === 0) {
+          this.#logger.warn({ err: error }, "positions can't be read yet, trying on");
+        }
+        const pauseMs = Math.min(retryMs.first * 2 ** attempt, retryMs.longest);
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+    return undefined;
+  }
+}
+
+/** The source can't begin, and trying again does not help. */
+class SourceFailure extends Error {
+  override readonly name = "SourceFailure";
+}
+
+function offsetAndMetadata(commit: PartitionCommit): {
+  partition: number;
+  offset: number;
+  metadata: string;
+} {
+  return { partition: commit.partition, offset: commit.offset, metadata: commit.metadata };
+}

@@ -1,0 +1,26 @@
+/**
+ * The port towards the topic: which partitions are ours, their records into dispatch, commits out.
+ * The adapter on Kafka is `kafka-source.ts`.
+ */
+export type SourceState = "idle" | "joining" | "member" | "away" | "refused" | "failed" | "closed";
+
+export interface SourcePartitionStatus {
+  readonly partition: number;
+  /** First offset after the last record that can be read now; undefined until the first fetch. */
+  readonly end: number | undefined;
+}
+
+export interface RecordSource {
+  readonly state: SourceState;
+  /** True once the group has been joined for the first time, even with no partition. */
+  readonly joined: boolean;
+  /** Since when Kafka answers us or does not, monotonic ms. */
+  readonly reachable: { readonly ok: boolean; readonly since: number };
+  start(): void;
+  /** From dispatch's events: may be called in the middle of dispatch's work. */
+  intake(partition: number, open: boolean): void;
+  commitSoon(): void;
+  partitions(): SourcePartitionStatus[];
+  /** With `leave`: hands every partition over, sees the commit confirmed, leaves the group. */
+  close(options: { readonly leave: boolean }): Promise<void>;
+}

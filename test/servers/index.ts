@@ -1,0 +1,20 @@
+/** Real servers on loopback for tests, the demo and the benchmarks. The published packages never depend on this. */
+export {
+  type ConsumedRecord,
+  type ConsumeOptions,
+  JavaClient,
+  type ProduceOptions,
+  type RecordToProduce,
+} from "./java-client.ts";
+export { kcat, type ProgramOptions, type ProgramResult, runJava } from "./java.ts";
+export {
+  type GroupMember,
+  type KafkaBroker,
+  type KafkaCluster,
+  type KafkaOptions,
+  type SecureListener,
+  startKafka,
+  type TopicOptions,
+} from "./kafka.ts";
+export type { ServerState } from "./server-process.ts";
+export { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";

@@ -1,6 +1,8 @@
+// Loose, because a Buffer is to equal a Uint8Array of the same bytes.
+import { deepEqual as sameValues } from "node:assert";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   appendHeaders,
   cancelReasons,
@@ -121,32 +123,14 @@ const fields: { [T in FrameType]: Fields<T> } = {
 };
 
 const frame: fc.Arbitrary<Frame> = fc.oneof(
-  ...Object.entries(fields).map(
+  ...Object.entries(fields as Record<string, Record<string, fc.Arbitrary<unknown>>>).map(
     ([type, of]) =>
       fc.record(
         { type: fc.constant(type), ...of },
         { noNullPrototype: true },
-      ) as fc.Arbitrary<Frame>,
+      ) as unknown as fc.Arbitrary<Frame>,
   ),
 );
-
-/** Byte arrays of any class as plain ones, so that a Buffer equals a Uint8Array of the same bytes. */
-function plain(frames: readonly Frame[]): unknown {
-  return JSON.parse(
-    JSON.stringify(frames, (_name, value: unknown) => {
-      const isBytes = typeof value === "object" && value !== null && "type" in value;
-      return isBytes && value.type === "Buffer"
-        ? (value as unknown as { data: number[] }).data
-        : value;
-    }),
-    (_name, value: unknown) =>
-      typeof value === "object" && value !== null && !Array.isArray(value) && "0" in value
-        ? Object.values(value)
-        : value instanceof Object && !Array.isArray(value) && Object.keys(value).length === 0
-          ? []
-          : value,
-  );
-}
 
 function encodeAll(frames: readonly Frame[]): Buffer {
   return Buffer.concat(frames.flatMap((frame) => encodeFrame(frame)));
@@ -167,7 +151,7 @@ test("any split of any sequence of frames decodes to the same frames", () => {
       const chunks =
         cuts === "every byte" ? Array.from(data, (byte) => Uint8Array.of(byte)) : split(data, cuts);
       const decoded = chunks.flatMap((chunk) => decoder.push(chunk));
-      assert.deepEqual(plain(decoded), plain(frames));
+      sameValues(decoded, frames);
       assert.equal(decoder.bufferedBytes, 0);
     }),
     { numRuns: 3_000 },
@@ -247,12 +231,7 @@ test("random bytes behind any type byte give an error or frames", () => {
 test("headers go round, and random blocks give an error or headers", () => {
   fc.assert(
     fc.property(list(header), list(header), fc.uint8Array({ maxLength: 30 }), (a, b, noise) => {
-      const decoded = decodeHeaders(appendHeaders(encodeHeaders(a), b));
-      const bytesOf = (value: Uint8Array | null) => value && Array.from(value);
-      assert.deepEqual(
-        decoded.map(({ name, value }) => [name, bytesOf(value)]),
-        [...a, ...b].map(({ name, value }) => [name, bytesOf(value)]),
-      );
+      sameValues(decodeHeaders(appendHeaders(encodeHeaders(a), b)), [...a, ...b]);
       try {
         decodeHeaders(noise);
       } catch (error) {

@@ -1,0 +1,305 @@
+import { KafkaConnection, backoffMs, pause, silentLogger } from "../connection/index.ts";
+import type { KafkaSettings, Logger } from "../connection/index.ts";
+import { KafkaError } from "../errors.ts";
+import { logOffsets } from "../offsets/index.ts";
+import { decodeBatches } from "../records/index.ts";
+import type { KafkaRecord } from "../records/index.ts";
+import { fetchMessage } from "./protocol.ts";
+import type { FetchedPartition } from "./protocol.ts";
+
+export interface FetchedBatch {
+  readonly partition: number;
+  /**
+   * In offset order; may be empty when only control or aborted records lay there. Keys, values and
+   * headers are slices of the whole answer of up to `maxBytes`: copy what is kept for long.
+   */
+  readonly records: readonly KafkaRecord[];
+  /** Where the next fetch starts: past compaction gaps, control batches and aborted records. */
+  readonly nextOffset: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logStartOffset: number;
+  /** Of the record set as it came, compressed. */
+  readonly bytes: number;
+}
+
+export interface FetcherHandlers {
+  batch(batch: FetchedBatch): void;
+  /** The partition stops until `add()` again. */
+  outOfRange(
+    partition: number,
+    offset: number,
+    range: { readonly earliest: number; readonly latest: number },
+  ): void;
+  /**
+   * What was met and is tried again by itself: a corrupt batch (never skipped), a missing
+   * permission, a topic that is gone.
+   */
+  error?(error: KafkaError, partition?: number): void;
+}
+
+export interface FetcherOptions {
+  readonly settings: KafkaSettings;
+  readonly topic: string;
+  /** How long a broker may hold an empty answer back. Default 500. */
+  readonly maxWaitMs?: number;
+  /** Of one answer; one is under way for each leader. Default 16 MiB. */
+  readonly maxBytes?: number;
+  /** Of one partition in an answer. Default 1 MiB. */
+  readonly maxBytesPerPartition?: number;
+  readonly handlers: FetcherHandlers;
+  readonly logger?: Logger;
+}
+
+interface Position {
+  offset: number;
+  paused: boolean;
+  /** Failures in a row. */
+  failures: number;
+  /** Not before this monotonic time. */
+  notBefore: number;
+}
+
+const offsetOutOfRange = 1;
+
+/**
+ * Reads partitions from where each is told to start, read committed, one request in flight for each
+ * leader. Leaders that move, brokers that die and topics that come late are waited for.
+ */
+export class Fetcher {
+  readonly #options: FetcherOptions;
+  readonly #connection: KafkaConnection;
+  readonly #logger: Logger;
+  readonly #maxWaitMs: number;
+  readonly #maxBytes: number;
+  readonly #maxBytesPerPartition: number;
+  readonly #positions = new Map<number, Position>();
+  /** Leaders with a request in flight. */
+  readonly #busy = new Set<number>();
+  #running: Promise<void> | undefined;
+  #wake: () => void = () => undefined;
+  #woken = false;
+  #rotation = 0;
+  #bytesInFlight = 0;
+
+  constructor(options: FetcherOptions) {
+    this.#options = options;
+    this.#logger = options.logger ?? options.settings.logger ?? silentLogger;
+    this.#connection = new KafkaConnection({ ...options.settings, logger: this.#logger });
+    this.#maxWaitMs = options.maxWaitMs ?? 500;
+    this.#maxBytes = options.maxBytes ?? 16 * 1024 * 1024;
+    this.#maxBytesPerPartition = options.maxBytesPerPartition ?? 1024 * 1024;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Nothing is handed out after the call. */
+  async close(): Promise<void> {
+    this.#positions.clear();
+    await this.#connection.close();
+    this.#kick();
+    await this.#running;
+  }
+
+  /** Starts at `offset`, also when the partition is there already. */
+  add(partition: number, offset: number): void {
+    this.#positions.set(partition, { offset, paused: false, failures: 0, notBefore: 0 });
+    this.#kick();
+  }
+
+  /** Nothing of it is handed out after this returns. */
+  remove(partition: number): void {
+    this.#positions.delete(partition);
+  }
+
+  /** What is in flight for it is dropped, and fetched again after `resume`. */
+  pause(partition: number): void {
+    const position = this.#positions.get(partition);
+    if (position !== undefined) position.paused = true;
+  }
+
+  resume(partition: number): void {
+    const position = this.#positions.get(partition);
+    if (position?.paused !== true) return;
+    position.paused = false;
+    this.#kick();
+  }
+
+  /** The next offset that has not been handed out; undefined for a partition that is not here. */
+  position(partition: number): number | undefined {
+    return this.#positions.get(partition)?.offset;
+  }
+
+  /** What the answers under way may bring at most. */
+  get bytesInFlight(): number {
+    return this.#bytesInFlight;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#connection.closed) {
+      const waitMs = await this.#round();
+      if (this.#connection.closed) return;
+      await this.#rest(waitMs);
+    }
+  }
+
+  /** Sends what can be sent; returns after how long there may be more to do. */
+  async #round(): Promise<number> {
+    const now = performance.now();
+    const ready = [...this.#positions].filter(([, { paused }]) => !paused);
+    const due = ready.filter(([, { notBefore }]) => notBefore <= now);
+    const waiting = ready.filter(([, { notBefore }]) => notBefore > now);
+    const byLeader = new Map<number, number[]>();
+    for (const [partition] of due) {
+      try {
+        const leader = await this.#connection.leader(this.#options.topic, partition);
+        const list = byLeader.get(leader);
+        if (list === undefined) byLeader.set(leader, [partition]);
+        else list.push(partition);
+      } catch (cause) {
+        this.#setBack(partition, cause);
+      }
+    }
+    for (const [leader, partitions] of byLeader) {
+      if (!this.#busy.has(leader)) void this.#fetch(leader, partitions);
+    }
+    const next = Math.min(...waiting.map(([, { notBefore }]) => notBefore));
+    return Math.max(1, next - performance.now());
+  }
+
+  async #fetch(leader: number, partitions: readonly number[]): Promise<void> {
+    const { topic } = this.#options;
+    const asked = new Map<number, Position>();
+    const start = this.#rotation % partitions.length;
+    this.#rotation += 1;
+    // Another partition first each time: only the first is sure of a place when the answer is full.
+    for (const partition of [...partitions.slice(start), ...partitions.slice(0, start)]) {
+      const position = this.#positions.get(partition);
+      if (position !== undefined && !position.paused) asked.set(partition, position);
+    }
+    if (asked.size === 0) return;
+    this.#busy.add(leader);
+    this.#bytesInFlight += this.#maxBytes;
+    try {
+      const answer = await this.#connection.send(
+        leader,
+        fetchMessage({
+          topic,
+          maxWaitMs: this.#maxWaitMs,
+          maxBytes: this.#maxBytes,
+          maxBytesPerPartition: this.#maxBytesPerPartition,
+          partitions: [...asked].map(([partition, { offset }]) => ({ partition, offset })),
+        }),
+        { lane: "fetch", timeoutMs: this.#maxWaitMs + this.#connection.requestTimeoutMs },
+      );
+      if (answer.errorCode !== 0) {
+        throw KafkaError.fromProtocol(answer.errorCode, `fetch of topic ${topic}`);
+      }
+      for (const fetched of answer.partitions) {
+        const position = asked.get(fetched.partition);
+        if (position !== undefined) await this.#take(fetched, position);
+      }
+    } catch (cause) {
+      this.#connection.forget(topic);
+      for (const [partition, position] of asked) {
+        if (this.#positions.get(partition) === position) this.#setBack(partition, cause);
+      }
+    } finally {
+      this.#bytesInFlight -= this.#maxBytes;
+      this.#busy.delete(leader);
+      this.#kick();
+    }
+  }
+
+  /** One partition of an answer, unless it was removed, started anew or paused meanwhile. */
+  async #take(fetched: FetchedPartition, position: Position): Promise<void> {
+    const { topic, handlers } = this.#options;
+    const { partition, errorCode, records } = fetched;
+    const current = (): boolean => this.#positions.get(partition) === position;
+    if (!current() || position.paused) return;
+    try {
+      if (errorCode === offsetOutOfRange) {
+        await this.#reportRange(partition, position);
+        return;
+      }
+      if (errorCode !== 0) {
+        this.#connection.forget(topic);
+        throw KafkaError.fromProtocol(errorCode, `fetch of topic ${topic}, partition ${partition}`);
+      }
+      position.failures = 0;
+      if (records.length === 0) return;
+      const decoded = decodeBatches(records, {
+        fetchOffset: position.offset,
+        abortedTransactions: fetched.abortedTransactions,
+      });
+      if (decoded.nextOffset === position.offset) return;
+      position.offset = decoded.nextOffset;
+      handlers.batch({
+        partition,
+        records: decoded.records,
+        nextOffset: decoded.nextOffset,
+        highWatermark: fetched.highWatermark,
+        lastStableOffset: fetched.lastStableOffset,
+        logStartOffset: fetched.logStartOffset,
+        bytes: decoded.bytes,
+      });
+      // Decoding a full answer takes tens of milliseconds: let timers and sockets in between.
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+    } catch (cause) {
+      if (current()) this.#setBack(partition, cause);
+    }
+  }
+
+  async #reportRange(partition: number, position: Position): Promise<void> {
+    const { topic, handlers } = this.#options;
+    const range = (await logOffsets(this.#connection, topic, [partition])).get(partition);
+    if (range === undefined || this.#positions.get(partition) !== position) return;
+    // Between the two requests the log may have moved so that the offset is in it after all.
+    if (position.offset >= range.earliest && position.offset <= range.latest) return;
+    this.#positions.delete(partition);
+    handlers.outOfRange(partition, position.offset, range);
+  }
+
+  #setBack(partition: number, cause: unknown): void {
+    const position = this.#positions.get(partition);
+    if (position === undefined || this.#connection.closed) return;
+    const error =
+      cause instanceof KafkaError
+        ? cause
+        : new KafkaError("unreachable", `fetch of partition ${partition}: ${String(cause)}`, {
+            cause,
+          });
+    position.notBefore = performance.now() + backoffMs(position.failures);
+    position.failures += 1;
+    if (error.retriable && error.code !== "corrupt-batch") {
+      this.#logger.debug({ error, partition }, "fetch: trying again");
+    } else {
+      this.#logger.error({ error, partition }, "fetch: the partition can't be read, trying again");
+    }
+    this.#options.handlers.error?.(error, partition);
+  }
+
+  #kick(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  async #rest(ms: number): Promise<void> {
+    if (!this.#woken) {
+      const woken = new AbortController();
+      this.#wake = () => woken.abort();
+      if (Number.isFinite(ms)) {
+        await pause(ms, woken.signal);
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+    this.#woken = false;
+  }
+}

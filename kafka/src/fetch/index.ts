@@ -1,0 +1,3 @@
+export { Fetcher } from "./fetcher.ts";
+export type { FetchedBatch, FetcherHandlers, FetcherOptions } from "./fetcher.ts";
+export { readRecord } from "./read-record.ts";

@@ -1,0 +1,2 @@
+export { Producer } from "./producer.ts";
+export type { RecordToProduce } from "./producer.ts";

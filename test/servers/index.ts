@@ -3,6 +3,7 @@ export {
   type ConsumedRecord,
   type ConsumeOptions,
   JavaClient,
+  javaSecurity,
   type ProduceOptions,
   type RecordToProduce,
 } from "./java-client.ts";

@@ -61,20 +61,42 @@ function bytes(text: string | null): Buffer | null {
   return text === null ? null : Buffer.from(text, "base64");
 }
 
+/** A Java client's properties for a SASL_SSL listener. */
+export function javaSecurity(options: {
+  mechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
+  caPem: string;
+  username: string;
+  password: string;
+}): Record<string, string> {
+  const { mechanism, caPem, username, password } = options;
+  const login = mechanism === "PLAIN" ? "plain.PlainLoginModule" : "scram.ScramLoginModule";
+  return {
+    "security.protocol": "SASL_SSL",
+    "sasl.mechanism": mechanism,
+    "sasl.jaas.config": `org.apache.kafka.common.security.${login} required username="${username}" password="${password}";`,
+    "ssl.truststore.type": "PEM",
+    "ssl.truststore.certificates": caPem,
+  };
+}
+
 /** One Java process for as long as it is open; started by the first command (about a second), it ends with this process. */
 export class JavaClient {
-  readonly #bootstrapServers: readonly string[];
+  readonly #connection: Readonly<Record<string, string>>;
   readonly #pending = new Map<number, Pending>();
   #child: Promise<ChildProcessWithoutNullStreams> | undefined;
   #lastId = 0;
 
-  constructor(bootstrapServers: readonly string[]) {
-    this.#bootstrapServers = bootstrapServers;
+  /** `security`: Kafka's properties, such as {@link javaSecurity} makes. */
+  constructor(
+    bootstrapServers: readonly string[],
+    security: Readonly<Record<string, string>> = {},
+  ) {
+    this.#connection = { "bootstrap.servers": bootstrapServers.join(","), ...security };
   }
 
   async #start(): Promise<ChildProcessWithoutNullStreams> {
     const jvm = ["-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off"];
-    const args = await javaCommand("JavaClient", [this.#bootstrapServers.join(",")], jvm);
+    const args = await javaCommand("JavaClient", [JSON.stringify(this.#connection)], jvm);
     const child = spawn("java", args, { stdio: "pipe", detached: true });
     const said: string[] = [];
     child.unref();

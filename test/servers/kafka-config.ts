@@ -67,8 +67,9 @@ export function brokerProperties(
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1_000,
     "group.consumer.min.session.timeout.ms": 1_000,
-    "broker.heartbeat.interval.ms": 1_000,
-    "broker.session.timeout.ms": 6_000,
+    "broker.heartbeat.interval.ms": 500,
+    // How long the others take to see that one was killed, and how long one that was killed waits before it is let in again.
+    "broker.session.timeout.ms": replicas === 1 ? 3_000 : 5_000,
     "num.network.threads": 2,
     "num.io.threads": 4,
     "background.threads": 2,

@@ -46,20 +46,21 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
  * Kafka's own clients, driven by a test: one JSON command a line on standard input, answers as JSON lines on standard
- * output, each with the id of its command. Bytes are base64. Commands run side by side; it ends with its input.
+ * output, each with the id of its command. Bytes are base64. Commands run side by side; it ends with its input. Its one
+ * argument is JSON too: the properties that all clients share, bootstrap.servers and security.
  */
 public final class JavaClient {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final int DEADLINE_SECONDS = 60;
 
-  private final String bootstrap;
+  private final Map<String, String> connection;
   private final PrintStream out;
   private final Admin admin;
   private KafkaProducer<byte[], byte[]> plainProducer;
   private int nextPartition = 0;
 
-  private JavaClient(String bootstrap, PrintStream out) {
-    this.bootstrap = bootstrap;
+  private JavaClient(Map<String, String> connection, PrintStream out) {
+    this.connection = connection;
     this.out = out;
     Properties config = base();
     config.put("default.api.timeout.ms", DEADLINE_SECONDS * 1000);
@@ -70,7 +71,8 @@ public final class JavaClient {
   public static void main(String[] args) throws IOException {
     PrintStream out = System.out;
     System.setOut(System.err); // whatever a library prints must not be taken for an answer
-    JavaClient client = new JavaClient(args[0], out);
+    Map<String, String> connection = JSON.readValue(args[0], new TypeReference<Map<String, String>>() {});
+    JavaClient client = new JavaClient(connection, out);
     ExecutorService pool = Executors.newCachedThreadPool();
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8), 1 << 16);
     for (String line; (line = in.readLine()) != null; ) {
@@ -82,7 +84,7 @@ public final class JavaClient {
 
   private Properties base() {
     Properties config = new Properties();
-    config.put("bootstrap.servers", bootstrap);
+    config.putAll(connection);
     config.put("reconnect.backoff.max.ms", 500);
     return config;
   }

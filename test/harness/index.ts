@@ -1,0 +1,6 @@
+/** What the suites that cross packages share: proxies as processes, workers that are watched, servers. */
+export { type Cut, cutProxy } from "./cut.ts";
+export { until } from "./poll.ts";
+export { cliEntry, type ProxyProcess, type ProxyStatus, startProxy } from "./proxy-process.ts";
+export { Recorder, type SeenDelivery } from "./recorder.ts";
+export { createWorld, type Scene, type World } from "./world.ts";

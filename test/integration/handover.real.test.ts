@@ -1,0 +1,116 @@
+// Proxies that stop, die, join and leave under load.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { createWorld, Recorder, type Scene, until, type World } from "../harness/index.ts";
+
+let world: World;
+before(async () => {
+  world = await createWorld();
+});
+after(() => world.close());
+
+async function allDone(scene: Scene, recorder: Recorder, count: number): Promise<void> {
+  await until(`${count} finished`, () => recorder.finished === count);
+  await until("committed lag 0", async () => (await scene.lag()) === 0);
+}
+
+test("graceful stop under load: 0 lost, 0 duplicates", async () => {
+  const scene = await world.scene("graceful-stop", { partitions: 4 });
+  try {
+    const proxies = [scene.proxy(0), scene.proxy(1)] as const;
+    await Promise.all(proxies.map((proxy) => proxy.serving()));
+    const recorder = new Recorder();
+    await scene.workers(40, recorder, { concurrency: 2, handle: () => delay(10) });
+    await world.kafka.fill(scene.topic, { count: 20_000, valueBytes: 100 });
+    await until("5,000 finished", () => recorder.finished >= 5_000);
+    assert.equal(await proxies[0].stop(), 0, proxies[0].log);
+    await allDone(scene, recorder, 20_000);
+    assert.deepEqual(recorder.duplicates(), []);
+  } finally {
+    await scene.close();
+  }
+});
+
+test("SIGKILL under load: 0 lost, at most 0.1 % duplicates", async () => {
+  const scene = await world.scene("killed", { partitions: 4 });
+  try {
+    const proxies = [scene.proxy(0), scene.proxy(1)] as const;
+    await Promise.all(proxies.map((proxy) => proxy.serving()));
+    const recorder = new Recorder();
+    await scene.workers(40, recorder, { concurrency: 2, handle: () => delay(10) });
+    await world.kafka.fill(scene.topic, { count: 20_000, valueBytes: 100 });
+    await until("5,000 finished", () => recorder.finished >= 5_000);
+    await proxies[0].kill();
+    await allDone(scene, recorder, 20_000);
+    const duplicates = recorder.duplicates().length;
+    console.log(`duplicates after SIGKILL: ${duplicates} of 20,000`);
+    assert.ok(duplicates <= 20, `${duplicates} duplicates of 20,000`);
+  } finally {
+    await scene.close();
+  }
+});
+
+test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates, no stop over 2 s", async () => {
+  const scene = await world.scene("rebalance", { partitions: 6, replicas: 3 });
+  try {
+    const proxies = [scene.proxy(0), scene.proxy(1)];
+    await Promise.all(proxies.map((proxy) => proxy.serving()));
+    const recorder = new Recorder();
+    // 300 slots of which a message holds one for 2 s: about 150 deliveries each second, all the time.
+    await scene.workers(30, recorder, { concurrency: 10, handle: () => delay(2_000) });
+    await world.kafka.fill(scene.topic, { count: 4_500, valueBytes: 100 });
+    await until("300 delivered", () => recorder.deliveries.size >= 300);
+    recorder.watch();
+    const third = scene.proxy(2);
+    await third.serving();
+    await until("the third proxy has its partitions", async () => {
+      const { partitions } = await third.status();
+      return partitions.length === 2;
+    });
+    await delay(4_000);
+    assert.equal(await third.stop(), 0, third.log);
+    await delay(4_000);
+    const gapMs = recorder.longestGapMs;
+    console.log(`longest time without a delivery: ${Math.round(gapMs)} ms`);
+    // Handlers of all slots end in step every 2 s at first, so the pause between two waves counts too.
+    assert.ok(gapMs < 4_000, `no delivery for ${gapMs} ms`);
+    await allDone(scene, recorder, 4_500);
+    assert.deepEqual(recorder.duplicates(), []);
+  } finally {
+    await scene.close();
+  }
+});
+
+test("a proxy killed and started again inside the session time-out has its partitions back without a rebalance", async () => {
+  const scene = await world.scene("restart", { partitions: 4 });
+  try {
+    const [first, other] = [scene.proxy(0), scene.proxy(1)];
+    await Promise.all([first.serving(), other.serving()]);
+    const owned = async (proxy: typeof first) =>
+      (await proxy.status()).partitions.map(({ partition }) => partition).sort();
+    const before = await until("both have two partitions", async () => {
+      const [a, b] = [await owned(first), await owned(other)];
+      return a.length === 2 && b.length === 2 && { a, b };
+    });
+    const recorder = new Recorder();
+    await scene.workers(10, recorder, { handle: () => delay(10) });
+    await world.kafka.fill(scene.topic, { count: 4_000, valueBytes: 100 });
+    await until("500 finished", () => recorder.finished >= 500);
+    const membersBefore = await world.kafka.groupMembers(scene.group);
+    await first.kill();
+    const again = scene.proxy(0);
+    await again.serving();
+    assert.deepEqual(await owned(other), before.b, "the other proxy kept what it had");
+    await until("its partitions are back", async () => {
+      const now = await owned(again);
+      return now.length === 2 && now;
+    });
+    assert.deepEqual(await owned(again), before.a);
+    assert.equal((await world.kafka.groupMembers(scene.group)).length, membersBefore.length);
+    assert.doesNotMatch(other.log, /revoked|partitions lost/u, "the other proxy saw a rebalance");
+    await allDone(scene, recorder, 4_000);
+  } finally {
+    await scene.close();
+  }
+});

@@ -7,6 +7,12 @@ import { outOfRange, type Writer } from "./writer.ts";
 /** partition 4, offset 8, attempt 4, lease 4, timestamp 8, tagged section 2, then three lengths of 4. */
 const recordBytes = 42;
 
+/**
+ * What a deliver takes besides its records, counted as `maxFrameBytes` counts (type, requestId, count).
+ * A list of records fits in a frame when the sum of their `deliveryBytes` and this is at most `maxFrameBytes`.
+ */
+export const deliverOverheadBytes = 7;
+
 /** Encoded size of one delivery in bytes: what it takes of a pull's `maxBytes`. */
 export function deliveryBytes(delivery: Delivery): number {
   return (
@@ -50,7 +56,7 @@ export const deliver: Field<Deliver> = {
     if (frame.records.length > 0xffff) {
       throw outOfRange(frame.records.length, "0 to 2^16-1 (records of a deliver)");
     }
-    let size = 6;
+    let size = deliverOverheadBytes - 1;
     for (const record of frame.records) {
       size += deliveryBytes(record);
     }

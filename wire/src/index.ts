@@ -4,7 +4,7 @@
  */
 export * from "./frames.ts";
 export { createFrameDecoder, type FrameDecoder, type FrameDecoderOptions } from "./decode.ts";
-export { deliveryBytes } from "./deliver.ts";
+export { deliverOverheadBytes, deliveryBytes } from "./deliver.ts";
 export { encodeFrame, frameBytes } from "./encode.ts";
 export {
   appendHeaders,
@@ -16,11 +16,13 @@ export {
 export {
   defaultLimits,
   defaultPort,
+  helloTimeoutMs,
   maxHelloFrameBytes,
   maxMissedHeartbeats,
   maxNackDelayMs,
   maxWordsBytes,
   offerTimeoutMs,
+  presentWaitMs,
 } from "./limits.ts";
 export { formatMsgId, type MsgId, parseMsgId } from "./msg-id.ts";
 export {

@@ -22,6 +22,12 @@ export const defaultLimits: SessionLimits = {
 /** Longest frame before welcome, in bytes: until then nobody knows whom they talk to. */
 export const maxHelloFrameBytes = 64 * 1024;
 
+/** A connection that has not said hello after this is closed, in ms. */
+export const helloTimeoutMs = 10_000;
+
+/** How long a new owner without a hand-over waits for `present` before it makes first deliveries, in ms. */
+export const presentWaitMs = 500;
+
 /** How long the records of an `available` are kept for the session that was told, in ms. */
 export const offerTimeoutMs = 50;
 

@@ -9,7 +9,8 @@ const prefixBytes = 5;
 
 /**
  * From this size on, a key, header block or value of a deliver goes out as a chunk of its own,
- * uncopied. Below it, copying costs less than one more entry of a writev.
+ * uncopied. Below it, copying costs less than one more entry of a writev. Measured over loopback, ten
+ * records a frame: even at 1 KiB, 14 % less CPU uncopied at 2 KiB, 28 % less at 4 KiB.
  */
 const uncopiedFromBytes = 1_024;
 

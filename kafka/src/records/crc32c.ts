@@ -42,9 +42,9 @@ const littleEndian = endianness() === "LE";
 export function crc32c(data: Uint8Array, start = 0, end = data.length): number {
   let crc = -1;
   let position = start;
-  if (littleEndian) {
+  if (littleEndian && end - start >= slices + 4) {
     // A word view begins at a multiple of four of the memory below.
-    const aligned = Math.min(end, start + (-(data.byteOffset + start) & 3));
+    const aligned = start + (-(data.byteOffset + start) & 3);
     for (; position < aligned; position++) {
       crc = (crc >>> 8) ^ at(t0, (crc ^ (data[position] as number)) & 255);
     }

@@ -136,6 +136,17 @@ test("lz4: a block may reach back into the one before", () => {
   assert.equal(text.toString(), "abcdabcd!abcdabcd");
 });
 
+test("gzip and zstd: several members or frames, one after the other, and frames to skip", () => {
+  const texts = [Buffer.from("abc".repeat(100_000)), Buffer.alloc(0), Buffer.from("def")];
+  const whole = Buffer.concat(texts);
+  const members = Buffer.concat(texts.map((text) => gzipSync(text)));
+  assert.deepEqual(decompress("gzip", members, limit), whole);
+  const skipped = Buffer.from("502a4d180400000001020304", "hex");
+  const frames = Buffer.concat([skipped, ...texts.map((text) => zstdCompressSync(text)), skipped]);
+  assert.deepEqual(decompress("zstd", frames, whole.length), whole);
+  assert.throws(() => decompress("zstd", frames, whole.length - 1), { kind: "too-large" });
+});
+
 describe("more than may be", () => {
   const big = Buffer.alloc(1_000_000, 7);
   const run = { literal: Buffer.from([7]), distance: 1, length: 999_999 };

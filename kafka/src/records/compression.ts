@@ -13,7 +13,7 @@ const chunkSize = 256 * 1024;
 const decompressors: Record<Compression, (data: Buffer, maxBytes: number) => Buffer> = {
   none: (data) => data,
   gzip: (data, maxBytes) => inflate("gzip", gunzipSync, data, maxBytes),
-  zstd: (data, maxBytes) => inflate("zstd", zstdDecompressSync, data, maxBytes),
+  zstd: zstdDecompress,
   snappy: snappyDecompress,
   lz4: lz4Decompress,
 };
@@ -31,6 +31,34 @@ export function decompress(compression: Compression, data: Buffer, maxBytes: num
 
 export function compress(compression: WritableCompression, data: Buffer): Buffer {
   return compressors[compression](data);
+}
+
+/** Node reads one frame and says how far it came; the format allows several, and Kafka's reader takes them. */
+function zstdDecompress(data: Buffer, maxBytes: number): Buffer {
+  const frames: Buffer[] = [];
+  let length = 0;
+  for (let position = 0; position < data.length; ) {
+    let consumed = 0;
+    const run: Inflate = (rest, options) => {
+      // The types do not know `info`: https://nodejs.org/api/zlib.html#class-options
+      const found = zstdDecompressSync(rest, { ...options, info: true });
+      const { buffer, engine } = found as unknown as WithInfo;
+      consumed = engine.bytesWritten;
+      return buffer;
+    };
+    const frame = inflate("zstd", run, data.subarray(position), maxBytes - length);
+    if (consumed === 0) throw new BatchFault("broken", "zstd: not a frame");
+    frames.push(frame);
+    length += frame.length;
+    position += consumed;
+  }
+  const [first] = frames;
+  return frames.length === 1 && first !== undefined ? first : Buffer.concat(frames);
+}
+
+interface WithInfo {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
 }
 
 type Inflate = (data: Buffer, options: { maxOutputLength: number; chunkSize: number }) => Buffer;

@@ -33,6 +33,7 @@ export interface KafkaSourceOptions {
   readonly sessionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly rebalanceTimeoutMs: number;
+  readonly metadataRefreshMs: number;
   readonly fetch: { readonly maxWaitMs: number; readonly maxBytes: number };
   readonly offsetReset: OffsetReset;
   readonly commitIntervalMs: number;
@@ -60,7 +61,10 @@ export interface SourceEvents {
   rebalanced?(): void;
 }
 
-const retryMs = { first: 100, longest: 5_000 };
+/** One partition's part of a fetch: a window that closes discards no more than this. */
+const partitionFetchBytes = 1024 * 1024;
+/** How often the log's end is asked for: a partition that is not fetched has its lag grow all the same. */
+const endsIntervalMs = 5_000;
 
 /** `RecordSource` on a Kafka topic: group membership, fetching, commits and hand-over for one proxy. */
 export class KafkaSource implements RecordSource {
@@ -71,11 +75,11 @@ export class KafkaSource implements RecordSource {
   readonly #offsets: GroupOffsets;
   readonly #committer: Committer;
   readonly #intake: Intake;
-  /** Partitions that the group gave us, with a mark of that very gain: what was begun for an earlier one is dropped. */
+  /** Partitions that the group gave us; those that are taken over are in `#intake` too. With the call that gained each: what an earlier one read is out of date. */
   readonly #owned = new Map<number, object>();
   readonly #ends = new Map<number, number>();
-  readonly #closing = new AbortController();
   #heartbeats: NodeJS.Timeout | undefined;
+  #endsTimer: NodeJS.Timeout | undefined;
   #memberState: MemberState = "idle";
   #joined = false;
   #failed = false;
@@ -92,7 +96,7 @@ export class KafkaSource implements RecordSource {
       topic: options.topic,
       maxWaitMs: options.fetch.maxWaitMs,
       maxBytes: options.fetch.maxBytes,
-      maxBytesPerPartition: options.fetch.maxBytes,
+      maxBytesPerPartition: Math.min(options.fetch.maxBytes, partitionFetchBytes),
       handlers: {
         batch: (batch) => {
           this.#batch(batch);
@@ -117,6 +121,7 @@ export class KafkaSource implements RecordSource {
       sessionTimeoutMs: options.sessionTimeoutMs,
       rebalanceTimeoutMs: options.rebalanceTimeoutMs,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
+      metadataRefreshMs: options.metadataRefreshMs,
       handlers: {
         assigned: async (gained, identity) => {
           await this.#assigned(gained, identity);
@@ -226,9 +231,9 @@ export class KafkaSource implements RecordSource {
   }
 
   async #close(leave: boolean): Promise<void> {
-    this.#closing.abort();
     await this.#member.close({ leave });
     clearInterval(this.#heartbeats);
+    clearInterval(this.#endsTimer);
     await this.#committer.stop();
     await this.#fetcher.close();
   }
@@ -247,6 +252,17 @@ export class KafkaSource implements RecordSource {
   #batch(batch: FetchedBatch): void {
     this.#ends.set(batch.partition, batch.lastStableOffset);
     this.#intake.batch(batch.partition, batch.records, batch.nextOffset);
+  }
+
+  async #refreshEnds(): Promise<void> {
+    const { connection, topic } = this.#options;
+    try {
+      const ranges = await logOffsets(connection, topic, [...this.#owned.keys()]);
+      for (const [partition, { latest }] of ranges) this.#ends.set(partition, latest);
+    } catch (error) {
+      // An old end is what the status shows while Kafka is away; that it is away is said elsewhere.
+      this.#logger.debug({ err: error }, "the log's ends can't be read");
+    }
   }
 
   #outOfRange(
@@ -274,56 +290,49 @@ export class KafkaSource implements RecordSource {
     this.#fetcher.add(partition, target);
   }
 
+  /** Throws what made it fail; the member asks again while the partitions are still ours. */
   async #assigned(gained: readonly number[], identity: MemberIdentity): Promise<void> {
     this.#committer.identity = identity;
-    const marks = gained.map((partition) => {
-      const mark = {};
-      this.#owned.set(partition, mark);
-      return { partition, mark };
-    });
-    const takeovers = await this.#persist(
-      async () => await this.#takeovers(gained, this.#committer.identity ?? identity),
-      () => marks.some(({ partition, mark }) => this.#owned.get(partition) === mark),
-    );
-    if (takeovers === undefined) return;
-    for (const { partition, mark } of marks) {
-      const takeover = takeovers.get(partition);
-      if (takeover === undefined || this.#owned.get(partition) !== mark) continue;
-      const report = this.#options.dispatch.assign(this.#options.now(), takeover);
-      if (report.warning !== undefined) {
-        this.#logger.warn({ partition, offset: takeover.watermark }, report.warning);
+    const wanted = gained.filter((partition) => !this.#intake.has(partition));
+    const mark = {};
+    for (const partition of wanted) this.#owned.set(partition, mark);
+    try {
+      const takeovers = await this.#takeovers(wanted, identity);
+      for (const takeover of takeovers) {
+        if (this.#owned.get(takeover.partition) === mark) this.#takeOver(takeover);
       }
-      this.#intake.add(partition);
-      this.#fetcher.add(partition, report.fetchFrom);
-      this.#options.events.gained(partition);
-      this.#logger.info(
-        { partition, watermark: takeover.watermark, fetchFrom: report.fetchFrom },
-        "partition taken over",
-      );
-      if (takeover.overflow !== undefined) void this.#options.handover.remove(partition);
+    } catch (error) {
+      if (!(error instanceof SourceFailure)) throw error;
+      this.#failed = true;
+      this.#options.events.failed(error);
     }
   }
 
+  #takeOver(takeover: Takeover): void {
+    const { dispatch, events, handover, now } = this.#options;
+    const { partition, watermark } = takeover;
+    const { fetchFrom, warning } = dispatch.assign(now(), takeover);
+    if (warning !== undefined) this.#logger.warn({ partition, watermark }, warning);
+    this.#intake.add(partition);
+    this.#fetcher.add(partition, fetchFrom);
+    events.gained(partition);
+    this.#logger.info({ partition, watermark, fetchFrom }, "partition taken over");
+    if (takeover.overflow !== undefined) void handover.remove(partition);
+  }
+
   /** Where each partition goes on; a position that is new to the group is committed before anything is delivered from it. */
-  async #takeovers(
-    gained: readonly number[],
-    identity: MemberIdentity,
-  ): Promise<Map<number, Takeover>> {
+  async #takeovers(gained: readonly number[], identity: MemberIdentity): Promise<Takeover[]> {
     const { connection, topic, handover } = this.#options;
     const committed = await this.#offsets.committed();
-    const takeovers = new Map<number, Takeover>();
+    const takeovers: Takeover[] = [];
     const fresh = gained.filter((partition) => !committed.has(partition));
     await Promise.all(
       gained.map(async (partition) => {
         const found = committed.get(partition);
         if (found === undefined) return;
         const overflow = await handover.find(partition, found.offset);
-        takeovers.set(partition, {
-          partition,
-          watermark: found.offset,
-          metadata: found.metadata,
-          overflow,
-        });
+        const { offset: watermark, metadata } = found;
+        takeovers.push({ partition, watermark, metadata, overflow });
       }),
     );
     if (fresh.length === 0) return takeovers;
@@ -342,7 +351,7 @@ export class KafkaSource implements RecordSource {
     });
     await this.#member.commit(initial, identity);
     for (const { partition, offset } of initial) {
-      takeovers.set(partition, { partition, watermark: offset, metadata: "" });
+      takeovers.push({ partition, watermark: offset, metadata: "" });
       this.#logger.info({ partition, offset }, "the group begins on this partition");
     }
     return takeovers;
@@ -407,28 +416,6 @@ export class KafkaSource implements RecordSource {
       this.#options.events.gone(partition);
     }
     this.#logger.warn({ partitions: lost }, "partitions lost without a hand-over");
-  }
-
-  /** Tries until it succeeds; undefined when it is no longer wanted, or never will succeed. */
-  async #persist<T>(work: () => Promise<T>, wanted: () => boolean): Promise<T | undefined> {
-    for (let attempt = 0; wanted() && !this.#closing.signal.aborted; attempt++) {
-      try {
-        return await work();
-      } catch (error) {
-        if (error instanceof SourceFailure) {
-          this.#failed = true;
-          this.#options.events.failed(error);
-          return undefined;
-        }
-        // Fenced too: either the group has moved on with us in it, or the member says lost() soon.
-        if (attempt === 0) {
-          this.#logger.warn({ err: error }, "positions can't be read yet, trying on");
-        }
-        const pauseMs = Math.min(retryMs.first * 2 ** attempt, retryMs.longest);
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      }
-    }
-    return undefined;
   }
 }
 

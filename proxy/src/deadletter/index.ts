@@ -1,0 +1,12 @@
+export { DeadLetters, type DeadLettersOptions, type DeadLettersStatus } from "./dead-letters.ts";
+export {
+  findLetter,
+  type FindLetterOptions,
+  type LetterAnswer,
+  type LetterAnswerKind,
+  letterAnswerKinds,
+  type LetterPlace,
+} from "./find-letter.ts";
+export { letterHeaders } from "./letter.ts";
+export { type DeadLetter, readLetter } from "./read-letter.ts";
+export type { WrittenLetter } from "./writer.ts";

@@ -2,68 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { KafkaError } from "../errors.ts";
-import { crc32c } from "./crc32c.ts";
 import { type DecodeOptions, decodeBatches } from "./decode.ts";
 import { type EncodableRecord, encodeBatch } from "./encode.ts";
-import { encodeHeaders, noHeaders } from "./headers.ts";
-import { attribute, field, lengthEndsAt } from "./layout.ts";
-
-interface Shape {
-  readonly baseOffset?: number;
-  /** Default: that of the last record. */
-  readonly lastOffsetDelta?: number;
-  readonly attributes?: number;
-  readonly producerId?: bigint;
-  readonly maxTimestamp?: number;
-  readonly compression?: "none" | "gzip" | "zstd";
-  /** Removes the records and leaves the header, as compaction does. */
-  readonly emptied?: boolean;
-}
-
-function record(value: string, timestamp = 1_000): EncodableRecord {
-  return { timestamp, key: null, value: Buffer.from(value), headers: noHeaders };
-}
-
-/** A batch as a broker would have it in its log. */
-function batch(values: readonly (string | EncodableRecord)[], shape: Shape = {}): Buffer {
-  const records = values.map((value) => (typeof value === "string" ? record(value) : value));
-  const { compression = "none" } = shape;
-  let data = encodeBatch(records, { compression });
-  if (shape.emptied) {
-    data = Buffer.from(data.subarray(0, field.records));
-    data.writeInt32BE(data.length - lengthEndsAt, field.length);
-    data.writeInt32BE(0, field.recordCount);
-  }
-  data.writeBigInt64BE(BigInt(shape.baseOffset ?? 0), field.baseOffset);
-  const attributes = data.readInt16BE(field.attributes) | (shape.attributes ?? 0);
-  data.writeInt16BE(attributes, field.attributes);
-  data.writeInt32BE(shape.lastOffsetDelta ?? records.length - 1, field.lastOffsetDelta);
-  data.writeBigInt64BE(shape.producerId ?? -1n, field.producerId);
-  if (shape.maxTimestamp !== undefined) {
-    data.writeBigInt64BE(BigInt(shape.maxTimestamp), field.maxTimestamp);
-  }
-  return sealed(data);
-}
-
-function sealed(data: Buffer): Buffer {
-  data.writeUInt32BE(crc32c(data, field.attributes), field.crc);
-  return data;
-}
-
-function marker(baseOffset: number, producerId: bigint, emptied = false): Buffer {
-  const attributes = attribute.control | attribute.transactional;
-  return batch(["a marker"], { baseOffset, producerId, attributes, emptied });
-}
-
-function transactional(baseOffset: number, producerId: bigint, ...values: string[]): Buffer {
-  return batch(values, { baseOffset, producerId, attributes: attribute.transactional });
-}
-
-/** What is seen: offset and value of each record. */
-function seen(data: readonly Buffer[], options: Partial<DecodeOptions> = {}): string[] {
-  const { records } = decodeBatches(Buffer.concat(data), { fetchOffset: 0, ...options });
-  return records.map(({ offset, value }) => `${offset} ${value?.toString()}`);
-}
+import { encodeHeaders } from "./headers.ts";
+import { attribute, field } from "./layout.ts";
+import { batch, record, sealed, seen } from "./test-batch.ts";
 
 function fails(data: Buffer, code: string, words: RegExp, options: Partial<DecodeOptions> = {}) {
   assert.throws(
@@ -171,64 +114,6 @@ describe("the position", () => {
     const log = Buffer.concat([batch(["a"]), batch(["b"], { baseOffset: 1 })]);
     const { records, nextOffset, partial } = decodeBatches(log.subarray(0, -1), { fetchOffset: 0 });
     assert.deepEqual([records.length, nextOffset, partial], [1, 1, true]);
-  });
-});
-
-describe("aborted transactions", () => {
-  it("two before a good one, of one producer", () => {
-    const log = [
-      transactional(0, 5n, "x", "x"),
-      marker(2, 5n),
-      transactional(3, 5n, "x"),
-      marker(4, 5n),
-      transactional(5, 5n, "good"),
-      marker(6, 5n),
-    ];
-    const abortedTransactions = [
-      { producerId: 5n, firstOffset: 3 },
-      { producerId: 5n, firstOffset: 0 },
-    ];
-    assert.deepEqual(seen(log, { abortedTransactions }), ["5 good"]);
-    const { nextOffset } = decodeBatches(Buffer.concat(log), {
-      fetchOffset: 0,
-      abortedTransactions,
-    });
-    assert.equal(nextOffset, 7);
-  });
-
-  it("of several producers, with good and plain records between; a key of int32 0 is no marker", () => {
-    const zero = { ...record("zero"), key: Buffer.alloc(4) };
-    const log = [
-      transactional(0, 1n, "x"),
-      transactional(1, 2n, "good"),
-      batch([zero], { baseOffset: 2, producerId: 1n, attributes: attribute.transactional }),
-      batch(["plain"], { baseOffset: 3 }),
-      batch(["idempotent"], { baseOffset: 4, producerId: 9n }),
-      marker(5, 2n),
-      transactional(6, 1n, "x"),
-      marker(7, 1n),
-      transactional(8, 1n, "good"),
-    ];
-    const abortedTransactions = [{ producerId: 1n, firstOffset: 0 }];
-    const expected = ["1 good", "3 plain", "4 idempotent", "8 good"];
-    assert.deepEqual(seen(log, { abortedTransactions }), expected);
-  });
-
-  it("an emptied marker ends its range", () => {
-    const log = [transactional(0, 1n, "x"), marker(1, 1n, true), transactional(2, 1n, "good")];
-    const abortedTransactions = [{ producerId: 1n, firstOffset: 0 }];
-    assert.deepEqual(seen(log, { abortedTransactions }), ["2 good"]);
-  });
-
-  it("one that began before the data", () => {
-    const log = [transactional(10, 1n, "x"), marker(11, 1n), transactional(12, 1n, "good")];
-    const abortedTransactions = [{ producerId: 1n, firstOffset: 4 }];
-    assert.deepEqual(seen(log, { abortedTransactions, fetchOffset: 10 }), ["12 good"]);
-  });
-
-  it("without a list every transaction is good", () => {
-    const log = [transactional(0, 1n, "a"), marker(1, 1n)];
-    assert.deepEqual(seen(log), ["0 a"]);
   });
 });
 

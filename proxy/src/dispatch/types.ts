@@ -3,15 +3,9 @@
  * nothing here reads a clock, a socket or the environment.
  */
 import type { Frame, Offset } from "@kafkaproxy/wire";
+import type { SourceRecord } from "../ledger/index.ts";
 
-/** A record as the source read it; its bytes belong to the window from then on. */
-export interface SourceRecord {
-  readonly offset: Offset;
-  readonly timestamp: number;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly headers: Uint8Array;
-}
+export type { SourceRecord };
 
 export interface DispatchOptions {
   readonly topic: string;

@@ -1,0 +1,114 @@
+import { describe, encodeMetadata, encodeOverflow, OffsetRanges } from "../ledger/index.ts";
+import type { Intake } from "./intake.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { OpenCommit } from "./open-commit.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Partition, PendingAcks } from "./partition.ts";
+import type { DispatchCounters, PartitionCommit } from "./types.ts";
+
+export interface CommitsParts {
+  readonly lifecycle: Lifecycle;
+  readonly intake: Intake;
+  readonly outbox: Outbox;
+  readonly counters: DispatchCounters;
+}
+
+/** Takes what is to be committed, and draws the consequences when it is: acks durable, deliveries recorded. */
+export class Commits {
+  readonly #parts: CommitsParts;
+
+  constructor(parts: CommitsParts) {
+    this.#parts = parts;
+  }
+
+  take(partition: Partition): OpenCommit {
+    return this.#take(partition, false);
+  }
+
+  /** The last one. It speaks for an earlier one still open, whose outcome is of no interest any more. */
+  takeLast(partition: Partition): OpenCommit {
+    if (partition.taken !== undefined) partition.returnAcks(partition.taken.acks);
+    return this.#take(partition, true);
+  }
+
+  #take(partition: Partition, last: boolean): OpenCommit {
+    const { window } = partition;
+    const offset = window.watermark;
+    const description = describe(window, last, last);
+    const { counts, counted } = description;
+    const encoded = encodeMetadata(
+      offset,
+      description,
+      (index) => (counted[index]?.recorded ?? 0) > 0,
+    );
+    if (!encoded.complete) this.#parts.counters.snapshotOverflows += 1;
+    const horizon = encoded.horizon ?? Infinity;
+    const commit = new OpenCommit({
+      offset,
+      metadata: encoded.metadata,
+      ...(last && !encoded.complete && { overflow: encodeOverflow(offset, description) }),
+      source: partition,
+      horizon,
+      acks: partition.acks,
+      covered:
+        window.settledTotal - (encoded.horizon === undefined ? 0 : window.settledFrom(horizon)),
+      counted: counted.flatMap((record, index) => {
+        const deliveries = counts[index]?.deliveries;
+        if (deliveries === undefined || encoded.countsLeftOut.has(index)) return [];
+        return [[record, deliveries] as const];
+      }),
+      uncounted: counted.filter((_, index) => encoded.countsLeftOut.has(index)),
+    });
+    partition.taken = commit;
+    partition.acks = new Map();
+    partition.settledAtTake = window.settledTotal;
+    partition.dirty = false;
+    return commit;
+  }
+
+  /** `owned`: the partition is still ours. */
+  confirmed(commit: PartitionCommit, owned: (partition: Partition) => boolean): void {
+    if (!(commit instanceof OpenCommit) || commit.source.taken !== commit) return;
+    const partition = commit.source;
+    partition.taken = undefined;
+    partition.returnAcks(this.#tell(commit));
+    if (!owned(partition)) return;
+    partition.committed = commit.offset;
+    partition.covered = commit.covered;
+    const { lifecycle, intake } = this.#parts;
+    for (const record of commit.uncounted) lifecycle.recorded(partition, record, 0);
+    for (const [record, deliveries] of commit.counted) {
+      lifecycle.recorded(partition, record, deliveries);
+    }
+    intake.reopen(partition);
+  }
+
+  failed(commit: PartitionCommit): void {
+    if (!(commit instanceof OpenCommit) || commit.source.taken !== commit) return;
+    const partition = commit.source;
+    partition.taken = undefined;
+    partition.dirty = true;
+    partition.returnAcks(commit.acks);
+  }
+
+  /** Tells every session which of its acks are durable now; returns the others. */
+  #tell(commit: OpenCommit): PendingAcks {
+    const durableBelow = Math.max(commit.offset, commit.horizon);
+    const others: PendingAcks = new Map();
+    for (const [session, ranges] of commit.acks) {
+      const left = new OffsetRanges();
+      for (const [first, last] of ranges) {
+        if (first < durableBelow) {
+          this.#parts.outbox.settled(session, {
+            partition: commit.partition,
+            first,
+            last: Math.min(last, durableBelow - 1),
+          });
+        }
+        if (last >= durableBelow) left.add(Math.max(first, durableBelow), last);
+      }
+      if (left.size > 0) others.set(session, left);
+    }
+    return others;
+  }
+}

@@ -1,0 +1,504 @@
+import {
+  deliveryBytes,
+  formatMsgId,
+  type Extend,
+  type Frame,
+  type Nack,
+  type Offset,
+  type RecordRef,
+  type Reject,
+  type Release,
+} from "@kafkaproxy/wire";
+import { OffsetRanges, type WindowRecord } from "../ledger/index.ts";
+import { Acks } from "./acks.ts";
+import { Alarm } from "./alarm.ts";
+import { Commits } from "./commits.ts";
+import { Demand } from "./demand.ts";
+import { Intake } from "./intake.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { Outbox } from "./outbox.ts";
+import type { Partition } from "./partition.ts";
+import { Presents } from "./presents.ts";
+import { ReadyQueue } from "./ready-queue.ts";
+import { Session } from "./session.ts";
+import { restore } from "./takeovers.ts";
+import { TimerWheel } from "./timer-wheel.ts";
+import type {
+  DispatchCounters,
+  DispatchEvents,
+  DispatchOptions,
+  DispatchPort,
+  PartitionCommit,
+  PartitionStatus,
+  SessionInfo,
+  SessionPort,
+  SessionStatus,
+  SourceRecord,
+  Takeover,
+  TakeoverReport,
+} from "./types.ts";
+
+/** After a takeover without hand-over: how long clients have to present what they hold before anything is delivered. */
+const presentWaitMs = 500;
+
+/**
+ * Hands records to sessions and takes their answers: the one door of this room, and the only place where the parts
+ * meet. Each call runs to its end, then says what it has to say: frames first, then new deliveries, then events.
+ */
+export class Dispatch implements DispatchPort {
+  readonly counters: DispatchCounters = {
+    delivered: 0,
+    redelivered: 0,
+    acked: 0,
+    lateAcks: 0,
+    nacked: 0,
+    rejected: 0,
+    released: 0,
+    expired: 0,
+    extended: 0,
+    stale: 0,
+    presented: 0,
+    snapshotsIgnored: 0,
+    snapshotOverflows: 0,
+  };
+  readonly #options: DispatchOptions;
+  readonly #partitions = new Map<number, Partition>();
+  readonly #sessions = new Map<string, Session>();
+  readonly #wheel = new TimerWheel<WindowRecord>();
+  readonly #alarms = new TimerWheel<Alarm>();
+  readonly #queue = new ReadyQueue();
+  readonly #outbox: Outbox;
+  readonly #intake: Intake;
+  readonly #lifecycle: Lifecycle;
+  readonly #acks: Acks;
+  readonly #presents: Presents;
+  readonly #commits: Commits;
+  readonly #demand: Demand;
+
+  constructor(options: DispatchOptions, events: DispatchEvents) {
+    this.#options = options;
+    this.#outbox = new Outbox(events);
+    this.#intake = new Intake(options.queue, this.#outbox);
+    const parts = {
+      options,
+      counters: this.counters,
+      partitions: this.#partitions,
+      wheel: this.#wheel,
+      alarms: this.#alarms,
+      queue: this.#queue,
+      outbox: this.#outbox,
+      intake: this.#intake,
+    };
+    const lifecycle = new Lifecycle(parts);
+    const acks = new Acks({ ...parts, lifecycle });
+    this.#lifecycle = lifecycle;
+    this.#acks = acks;
+    this.#presents = new Presents({ ...parts, lifecycle, acks });
+    this.#commits = new Commits({ ...parts, lifecycle });
+    this.#demand = new Demand({ ...parts, lifecycle });
+  }
+
+  // partitions
+
+  assign(now: number, takeover: Takeover): TakeoverReport {
+    if (this.#partitions.has(takeover.partition)) {
+      throw new RangeError(
+        `Partition ${takeover.partition} is assigned already; surrender or lose it first.`,
+      );
+    }
+    const restored = restore(now, takeover, this.#lifecycle);
+    const { partition, warning } = restored;
+    this.#partitions.set(partition.number, partition);
+    this.#intake.share(this.#partitions);
+    if (restored.uncertain) {
+      partition.gate = new Alarm(() => this.#queue.openGate(partition));
+      this.#alarms.schedule(now, partition.gate, now + presentWaitMs);
+    }
+    if (restored.handedOver) {
+      // The hand-over flag must not outlive the first delivery by more than one commit.
+      partition.dirty = true;
+      this.#outbox.commitWanted();
+    }
+    if (warning !== undefined) this.counters.snapshotsIgnored += 1;
+    this.#announce();
+    this.#finish(now);
+    const fetchFrom = partition.window.next;
+    return warning === undefined ? { fetchFrom } : { fetchFrom, warning };
+  }
+
+  admit(now: number, number: number, records: readonly SourceRecord[], nextOffset: Offset): number {
+    const partition = this.#partitions.get(number);
+    if (partition === undefined) return records.length;
+    let taken = 0;
+    for (const source of records) {
+      if (source.offset >= partition.window.next && !this.#admitOne(now, partition, source)) break;
+      taken += 1;
+    }
+    if (taken === records.length) this.#advance(partition, nextOffset);
+    if (taken < records.length || !this.#intake.hasRoom(partition, 0))
+      this.#intake.close(partition);
+    this.#finish(now);
+    return taken;
+  }
+
+  surrender(now: number, number: number): PartitionCommit {
+    const partition = this.#partitions.get(number);
+    if (partition === undefined) {
+      throw new RangeError(`Partition ${number} is not assigned; there is nothing to surrender.`);
+    }
+    const commit = this.#commits.takeLast(partition);
+    this.#remove(partition);
+    this.#finish(now);
+    return commit;
+  }
+
+  lose(now: number, number: number): void {
+    const partition = this.#partitions.get(number);
+    if (partition === undefined) return;
+    this.#remove(partition);
+    this.#finish(now);
+  }
+
+  reset(now: number, number: number, offset: Offset): void {
+    const partition = this.#partitions.get(number);
+    if (partition === undefined) return;
+    for (const record of partition.window.inOrder()) this.#lifecycle.vanish(partition, record);
+    partition.window.reset(offset);
+    partition.dirty = true;
+    this.#intake.reopen(partition);
+    this.#finish(now);
+  }
+
+  takeCommits(now: number, all = false): PartitionCommit[] {
+    this.#outbox.commitTaken();
+    const commits: PartitionCommit[] = [];
+    for (const partition of this.#partitions.values()) {
+      if (partition.taken === undefined && (all || partition.dirty)) {
+        commits.push(this.#commits.take(partition));
+      }
+    }
+    this.#finish(now);
+    return commits;
+  }
+
+  commitConfirmed(now: number, commit: PartitionCommit): void {
+    this.#commits.confirmed(
+      commit,
+      (partition) => this.#partitions.get(partition.number) === partition,
+    );
+    this.#finish(now);
+  }
+
+  commitFailed(now: number, commit: PartitionCommit): void {
+    this.#commits.failed(commit);
+    this.#finish(now);
+  }
+
+  deadLettered(now: number, number: number, offset: Offset): void {
+    const partition = this.#partitions.get(number);
+    const record = partition?.window.get(offset);
+    if (partition === undefined || record?.state !== "dying") return;
+    this.#lifecycle.settle(partition, record);
+    this.#finish(now);
+  }
+
+  setDelivering(now: number, on: boolean): void {
+    this.#demand.delivering = on;
+    this.#finish(now);
+  }
+
+  // sessions
+
+  open(now: number, info: SessionInfo, port: SessionPort): void {
+    if (this.#sessions.has(info.sessionId)) {
+      throw new RangeError(`Session ${info.sessionId} is open already; resume it.`);
+    }
+    this.#sessions.set(info.sessionId, new Session(info, port));
+    port.send({ type: "owned", partitions: this.#owned() });
+    this.#finish(now);
+  }
+
+  detach(now: number, sessionId: string, port: SessionPort): void {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined || session.port !== port) return;
+    this.#unplug(session);
+    session.forget = new Alarm((at) => {
+      if (session.held.size === 0) this.#sessions.delete(sessionId);
+      else if (session.forget) {
+        this.#alarms.schedule(at, session.forget, at + this.#options.ackTimeoutMs);
+      }
+    });
+    this.#alarms.schedule(now, session.forget, now + this.#options.ackTimeoutMs);
+    this.#finish(now);
+  }
+
+  resume(now: number, sessionId: string, port: SessionPort): boolean {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return false;
+    if (session.port !== undefined) this.#unplug(session);
+    session.forget?.disarm();
+    session.forget = undefined;
+    session.port = port;
+    port.send({ type: "owned", partitions: this.#owned() });
+    const { missed } = session;
+    session.missed = [];
+    for (const { reason, record } of missed) this.#outbox.cancel(session, reason, record);
+    this.#finish(now);
+    return true;
+  }
+
+  close(now: number, sessionId: string): void {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return;
+    for (const record of session.held) {
+      const partition = this.#partitions.get(record.partition);
+      if (partition !== undefined) this.#lifecycle.release(partition, record);
+    }
+    session.forget?.disarm();
+    this.#unplug(session);
+    this.#sessions.delete(sessionId);
+    this.#finish(now);
+  }
+
+  receive(now: number, sessionId: string, frame: Frame): void {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return;
+    this.#route(now, session, frame);
+    this.#finish(now);
+  }
+
+  writable(now: number, sessionId: string): void {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return;
+    this.#demand.joined(session);
+    this.#finish(now);
+  }
+
+  // time
+
+  tick(now: number): void {
+    this.#wheel.advance(now, (record) => {
+      const partition = this.#partitions.get(record.partition);
+      if (partition !== undefined) this.#lifecycle.timedOut(now, partition, record);
+    });
+    this.#alarms.advance(now, (alarm) => alarm.ring(now));
+    this.#finish(now);
+  }
+
+  nextTickAt(): number | undefined {
+    const leases = this.#wheel.nextAt();
+    const alarms = this.#alarms.nextAt();
+    if (leases === undefined || alarms === undefined) return leases ?? alarms;
+    return Math.min(leases, alarms);
+  }
+
+  // eyes
+
+  get inFlight(): number {
+    return this.#lifecycle.inFlight;
+  }
+
+  get ready(): number {
+    return this.#queue.size;
+  }
+
+  get windowBytes(): number {
+    let bytes = 0;
+    for (const { window } of this.#partitions.values()) bytes += window.bytes;
+    return bytes;
+  }
+
+  partitions(now: number): PartitionStatus[] {
+    return [...this.#partitions.values()].map((partition) => this.#status(now, partition));
+  }
+
+  sessions(_now: number): SessionStatus[] {
+    return [...this.#sessions.values()].map((session) => ({
+      clientName: session.clientName,
+      mode: session.mode,
+      connected: session.port !== undefined,
+      inFlight: session.held.size,
+      credit: session.credit,
+    }));
+  }
+
+  // inside
+
+  #finish(now: number): void {
+    this.#outbox.flushFrames();
+    this.#demand.pump(now);
+    this.#outbox.flushEvents();
+  }
+
+  #admitOne(now: number, partition: Partition, source: SourceRecord): boolean {
+    const bytes = deliveryBytes({ ...source, partition: partition.number, attempt: 1, leaseMs: 0 });
+    if (!this.#intake.hasRoom(partition, bytes)) return false;
+    this.#advance(partition, source.offset);
+    const record = partition.window.admit(now, source, bytes);
+    if (record === undefined) partition.dirty = true;
+    else this.#lifecycle.admitted(partition, record);
+    return true;
+  }
+
+  #advance(partition: Partition, next: Offset): void {
+    const before = partition.window.watermark;
+    for (const absent of partition.window.advance(next)) this.#lifecycle.vanish(partition, absent);
+    if (partition.window.watermark !== before) partition.dirty = true;
+  }
+
+  #remove(partition: Partition): void {
+    this.#lifecycle.letGo(partition);
+    this.#partitions.delete(partition.number);
+    this.#intake.share(this.#partitions);
+    this.#announce();
+  }
+
+  #owned(): number[] {
+    return [...this.#partitions.keys()].sort((a, b) => a - b);
+  }
+
+  #announce(): void {
+    const partitions = this.#owned();
+    for (const { port } of this.#sessions.values()) port?.send({ type: "owned", partitions });
+  }
+
+  #unplug(session: Session): void {
+    this.#demand.left(session);
+    session.port = undefined;
+  }
+
+  #route(now: number, session: Session, frame: Frame): void {
+    switch (frame.type) {
+      case "pull":
+        this.#demand.pull(now, session, frame);
+        break;
+      case "ack":
+        this.#acks.ack(session, frame);
+        break;
+      case "nack":
+        this.#nack(now, session, frame);
+        break;
+      case "reject":
+        this.#reject(session, frame);
+        break;
+      case "extend":
+        this.#extend(now, session, frame);
+        break;
+      case "release":
+        this.#release(session, frame);
+        break;
+      case "present":
+        this.#presents.present(now, session, frame);
+        break;
+      case "credit":
+        this.#demand.credit(session, frame);
+        break;
+      default:
+        // The listener's business, or a frame that only a proxy sends.
+        break;
+    }
+  }
+
+  #nack(now: number, session: Session, { record: name, delayMs, reason }: Nack): void {
+    this.#current(session, name, (partition, record) => {
+      this.counters.nacked += 1;
+      this.#lifecycle.failed(now, partition, record, delayMs, reason);
+    });
+  }
+
+  #reject(session: Session, { record: name, reason }: Reject): void {
+    this.#current(session, name, (partition, record) => {
+      this.counters.rejected += 1;
+      this.#lifecycle.reject(partition, record, reason);
+    });
+  }
+
+  #release(session: Session, { records }: Release): void {
+    for (const name of records) {
+      this.#current(session, name, (partition, record) => {
+        this.#lifecycle.release(partition, record);
+      });
+    }
+  }
+
+  #extend(now: number, session: Session, { all, except, records }: Extend): void {
+    if (!all) {
+      for (const name of records) {
+        this.#current(session, name, (_, record) => {
+          this.counters.extended += 1;
+          this.#lifecycle.extend(now, record);
+        });
+      }
+      return;
+    }
+    const excepted = new Map<number, OffsetRanges>();
+    for (const { partition, first, last } of except) {
+      const ranges = excepted.get(partition) ?? new OffsetRanges();
+      ranges.add(first, last);
+      excepted.set(partition, ranges);
+    }
+    for (const record of session.held) {
+      if (excepted.get(record.partition)?.has(record.offset) === true) continue;
+      this.counters.extended += 1;
+      this.#lifecycle.extend(now, record);
+    }
+  }
+
+  /** Runs `then` when `name` is what the session holds now; says what is wrong otherwise. */
+  #current(
+    session: Session,
+    name: RecordRef,
+    then: (partition: Partition, record: WindowRecord) => void,
+  ): void {
+    const partition = this.#partitions.get(name.partition);
+    if (partition === undefined) {
+      this.#outbox.error(session, "moved", name);
+      return;
+    }
+    const record = partition.window.get(name.offset);
+    if (record?.holder === session && record.deliveries === name.attempt) {
+      then(partition, record);
+      return;
+    }
+    this.counters.stale += 1;
+    const held =
+      record === undefined
+        ? partition.window.isSettled(name.offset)
+        : record.everHeldBy(session.id);
+    this.#outbox.error(session, held ? "stale" : "not-held", name);
+  }
+
+  #status(now: number, partition: Partition): PartitionStatus {
+    const { window } = partition;
+    const counts = { delayed: 0, inFlight: 0, dying: 0 };
+    for (const { state } of window.inOrder()) {
+      if (state === "leased") counts.inFlight += 1;
+      else if (state === "dying") counts.dying += 1;
+      else if (state === "delayed" || state === "uncounted") counts.delayed += 1;
+    }
+    const { first } = window;
+    return {
+      partition: partition.number,
+      watermark: window.watermark,
+      next: window.next,
+      committed: partition.committed,
+      ready: partition.ready,
+      ...counts,
+      settledAboveWatermark: window.next - window.watermark - window.size,
+      windowBytes: window.bytes,
+      uncovered: partition.uncovered,
+      ...(first !== undefined && {
+        oldestUnsettled: {
+          msgId: formatMsgId({
+            topic: this.#options.topic,
+            partition: partition.number,
+            offset: first.offset,
+          }),
+          state: first.state,
+          ageMs: now - first.admittedAt,
+          deliveries: first.deliveries,
+        },
+      }),
+    };
+  }
+}

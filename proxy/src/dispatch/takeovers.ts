@@ -1,0 +1,69 @@
+import { decodeMetadata, decodeOverflow, type Snapshot } from "../ledger/index.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { Partition } from "./partition.ts";
+import type { Takeover } from "./types.ts";
+
+export interface Restored {
+  readonly partition: Partition;
+  /** The former owner may have delivered what its snapshot does not say. */
+  readonly uncertain: boolean;
+  readonly handedOver: boolean;
+  readonly warning: string | undefined;
+}
+
+/** A partition as its former owner left it. */
+export function restore(now: number, takeover: Takeover, lifecycle: Lifecycle): Restored {
+  const { metadata, overflow, watermark } = takeover;
+  const partition = new Partition(takeover.partition, watermark);
+  if (metadata === "") {
+    return { partition, uncertain: false, handedOver: false, warning: undefined };
+  }
+  const problems: string[] = [];
+  const read = decodeMetadata(watermark, metadata);
+  let snapshot: Snapshot | undefined;
+  if ("snapshot" in read) snapshot = read.snapshot;
+  else
+    problems.push(
+      `The commit metadata of partition ${takeover.partition} is ignored: ${read.problem}.`,
+    );
+  const recorded = new Map(snapshot?.counts.map(({ offset, deliveries }) => [offset, deliveries]));
+  if (overflow !== undefined) {
+    const rest = decodeOverflow(watermark, overflow);
+    if ("snapshot" in rest) snapshot = rest.snapshot;
+    else
+      problems.push(`The overflow of partition ${takeover.partition} is ignored: ${rest.problem}.`);
+  }
+  if (snapshot !== undefined) apply(now, partition, snapshot, recorded, lifecycle);
+  const handedOver = snapshot?.handedOver ?? false;
+  const warning = problems.length > 0 ? problems.join(" ") : undefined;
+  return { partition, uncertain: !handedOver, handedOver, warning };
+}
+
+function apply(
+  now: number,
+  partition: Partition,
+  snapshot: Snapshot,
+  recorded: ReadonlyMap<number, number>,
+  lifecycle: Lifecycle,
+): void {
+  const { window } = partition;
+  for (const [first, last] of snapshot.settled) window.settleAhead(first, last);
+  for (const { offset, deliveries, standing } of snapshot.counts) {
+    const record = window.expect(offset);
+    if (record === undefined) break;
+    record.deliveries = deliveries;
+    record.recorded = recorded.get(offset) ?? 0;
+    record.rejected = standing === "rejected";
+    if (standing === "out") lifecycle.leaseToNobody(now, record);
+  }
+  for (const [first, last] of snapshot.out) {
+    for (let offset = first; offset <= last; offset += 1) {
+      const record = window.expect(offset);
+      if (record === undefined) return;
+      record.deliveries = 1;
+      lifecycle.leaseToNobody(now, record);
+    }
+  }
+  // A long run right at the watermark need not be fetched.
+  window.advance(window.nextWanted);
+}

@@ -1,0 +1,60 @@
+import type { Offset } from "@kafkaproxy/wire";
+import { maxMetadataChars } from "./snapshot.ts";
+import type { CountedRecord, Run, Snapshot } from "./snapshot-content.ts";
+import type { Window } from "./window.ts";
+import type { WindowRecord } from "./window-record.ts";
+
+export interface Description extends Snapshot {
+  /** The records that `counts` speaks of, in the same order. */
+  readonly counted: readonly WindowRecord[];
+}
+
+/** More runs over more offsets than these fit no metadata, written in either way. */
+const enoughRuns = maxMetadataChars;
+const enoughOffsets = maxMetadataChars * 8;
+
+/**
+ * What a snapshot of `window` says. Runs of settled records that no metadata can hold are left out, unless `whole`.
+ * Read in one pass over the unsettled: what is settled is what lies between them.
+ */
+export function describe(window: Window, handedOver: boolean, whole: boolean): Description {
+  const counted: WindowRecord[] = [];
+  const counts: CountedRecord[] = [];
+  const out: Run[] = [];
+  const settled: Run[] = [];
+  const { watermark, next } = window;
+  const enough = (): boolean =>
+    !whole && settled.length > enoughRuns && (settled.at(-1)?.[1] ?? 0) > watermark + enoughOffsets;
+  let outFirst = -1;
+  let outLast = -1;
+  let expectedAt: Offset = watermark;
+  for (const record of window.inOrder()) {
+    const { offset } = record;
+    if (offset > expectedAt && expectedAt < next && !enough()) {
+      settled.push([expectedAt, Math.min(offset, next) - 1]);
+    }
+    expectedAt = offset + 1;
+    if (record.deliveries === 0) continue;
+    const leased = record.state === "leased";
+    if (leased && record.deliveries === 1) {
+      if (offset !== outLast + 1 || outFirst < 0) {
+        if (outFirst >= 0) out.push([outFirst, outLast]);
+        outFirst = offset;
+      }
+      outLast = offset;
+    } else {
+      counted.push(record);
+      const standing = leased ? "out" : record.rejected ? "rejected" : "idle";
+      counts.push({ offset, deliveries: record.deliveries, standing });
+    }
+  }
+  if (outFirst >= 0) out.push([outFirst, outLast]);
+  if (expectedAt < next && !enough()) settled.push([expectedAt, next - 1]);
+  for (const [first, last] of window.settledAhead) {
+    const before = settled.at(-1);
+    if (before !== undefined && before[1] + 1 === first)
+      settled[settled.length - 1] = [before[0], last];
+    else if (!enough()) settled.push([first, last]);
+  }
+  return { handedOver, counts, out, settled, counted };
+}

@@ -1,0 +1,15 @@
+/** One partition's window: what is out, acked and dead, how often each was delivered, and the snapshot of it that a commit carries. Pure. */
+export { describe, type Description } from "./describe.ts";
+export { Linked, LinkedList } from "./linked-list.ts";
+export { OffsetRanges } from "./offset-ranges.ts";
+export {
+  decodeMetadata,
+  decodeOverflow,
+  encodeMetadata,
+  type EncodedSnapshot,
+  encodeOverflow,
+  maxMetadataChars,
+} from "./snapshot.ts";
+export type { CountedRecord, Run, Snapshot, Standing } from "./snapshot-content.ts";
+export { Window } from "./window.ts";
+export { type Holder, type RecordState, type SourceRecord, WindowRecord } from "./window-record.ts";

@@ -1,0 +1,180 @@
+/** The three sections of a snapshot, each within the bytes that it is given; what does not fit is left out from the far end. */
+import type { Offset } from "@kafkaproxy/wire";
+import { type CountedRecord, type Run, standings } from "./snapshot-content.ts";
+import { varintBytes, type VarintWriter } from "./varints.ts";
+
+/** A section's own number of entries takes at most this. */
+const countBytes = 3;
+
+/** Returns the indices of the counts that were left out. `end` is where the writer must stop. */
+export function encodeCounts(
+  writer: VarintWriter,
+  watermark: Offset,
+  counts: readonly CountedRecord[],
+  mustKeep: (index: number) => boolean,
+  end: number,
+): Set<number> {
+  const leftOut = new Set<number>();
+  let room = end - writer.bytes.length - countBytes;
+  room -= bytesOfCounts(watermark, counts, mustKeep);
+  let before = watermark;
+  for (const [index, record] of counts.entries()) {
+    if (!mustKeep(index)) {
+      // The next one's distance gets shorter by this one's: counting this one's alone is never too little.
+      const bytes = varintBytes(record.offset - before) + varintBytes(pack(record));
+      if (bytes > room) {
+        leftOut.add(index);
+        continue;
+      }
+      room -= bytes;
+    }
+    before = record.offset;
+  }
+  if (room < 0) leaveOutFarEnd(counts, leftOut, -room, watermark);
+  writer.varint(counts.length - leftOut.size);
+  before = watermark;
+  for (const [index, record] of counts.entries()) {
+    if (leftOut.has(index)) continue;
+    writer.varint(record.offset - before);
+    writer.varint(pack(record));
+    before = record.offset;
+  }
+  return leftOut;
+}
+
+/** Recorded counts always fit again, unless counts grow by digits; then the far end goes. */
+function leaveOutFarEnd(
+  counts: readonly CountedRecord[],
+  leftOut: Set<number>,
+  excess: number,
+  watermark: Offset,
+): void {
+  let over = excess;
+  for (let index = counts.length - 1; index >= 0 && over > 0; index -= 1) {
+    const record = counts[index];
+    if (record === undefined || leftOut.has(index)) continue;
+    leftOut.add(index);
+    const before = counts[index - 1]?.offset ?? watermark;
+    over -= varintBytes(record.offset - before) + varintBytes(pack(record));
+  }
+}
+
+function bytesOfCounts(
+  watermark: Offset,
+  counts: readonly CountedRecord[],
+  counted: (index: number) => boolean,
+): number {
+  let bytes = 0;
+  let before = watermark;
+  for (const [index, record] of counts.entries()) {
+    if (!counted(index)) continue;
+    bytes += varintBytes(record.offset - before) + varintBytes(pack(record));
+    before = record.offset;
+  }
+  return bytes;
+}
+
+function pack(record: CountedRecord): number {
+  return record.deliveries * 4 + standings.indexOf(record.standing);
+}
+
+/** Returns false when runs were left out. */
+export function encodeOut(
+  writer: VarintWriter,
+  watermark: Offset,
+  out: readonly Run[],
+  end: number,
+): boolean {
+  const fitting = fittingRuns(watermark, out, end - writer.bytes.length - countBytes);
+  writeRuns(writer, watermark, out, fitting);
+  return fitting === out.length;
+}
+
+/** Returns the offset below which all that is settled was written; undefined when all was. */
+export function encodeSettled(
+  writer: VarintWriter,
+  watermark: Offset,
+  settled: readonly Run[],
+  end: number,
+): Offset | undefined {
+  const room = end - writer.bytes.length - 1;
+  const fitting = fittingRuns(watermark, settled, room - countBytes);
+  const start = settled[0]?.[0] ?? watermark;
+  const span = (settled.at(-1)?.[1] ?? start) - start + 1;
+  const distanceBytes = varintBytes(start - watermark);
+  const bitmapBytes = Math.min(Math.ceil(span / 8), room - distanceBytes - countBytes);
+  const runsHorizon = settled[fitting]?.[0];
+  const bitmapHorizon = bitmapBytes * 8 < span ? start + bitmapBytes * 8 : undefined;
+  const shorter =
+    bytesOfRuns(watermark, settled, fitting) <=
+    distanceBytes + varintBytes(bitmapBytes) + bitmapBytes;
+  const farther = (runsHorizon ?? Infinity) - (bitmapHorizon ?? Infinity);
+  if (
+    farther > 0 ||
+    bitmapBytes <= 0 ||
+    (Number.isNaN(farther) && shorter) ||
+    (farther === 0 && shorter)
+  ) {
+    writer.byte(0);
+    writeRuns(writer, watermark, settled, fitting);
+    return runsHorizon;
+  }
+  writer.byte(1);
+  writer.varint(start - watermark);
+  writeBitmap(writer, start, settled, bitmapBytes);
+  return bitmapHorizon;
+}
+
+function writeBitmap(
+  writer: VarintWriter,
+  start: Offset,
+  runs: readonly Run[],
+  length: number,
+): void {
+  const bitmap = new Uint8Array(length);
+  for (const [first, last] of runs) {
+    const to = Math.min(last - start, length * 8 - 1);
+    for (let bit = first - start; bit <= to; bit += 1) {
+      bitmap[bit >> 3] = (bitmap[bit >> 3] ?? 0) | (1 << (bit & 7));
+    }
+  }
+  writer.varint(length);
+  for (const byte of bitmap) writer.byte(byte);
+}
+
+function writeRuns(
+  writer: VarintWriter,
+  watermark: Offset,
+  runs: readonly Run[],
+  length: number,
+): void {
+  writer.varint(length);
+  let at = watermark;
+  for (const [first, last] of runs.slice(0, length)) {
+    writer.varint(first - at);
+    writer.varint(last - first + 1);
+    at = last + 1;
+  }
+}
+
+/** How many of `runs`, from the near end, fit into `room` bytes. */
+function fittingRuns(watermark: Offset, runs: readonly Run[], room: number): number {
+  let bytes = 0;
+  let at = watermark;
+  for (const [index, [first, last]] of runs.entries()) {
+    bytes += varintBytes(first - at) + varintBytes(last - first + 1);
+    if (bytes > room) return index;
+    at = last + 1;
+  }
+  return runs.length;
+}
+
+function bytesOfRuns(watermark: Offset, runs: readonly Run[], length: number): number {
+  let bytes = varintBytes(length);
+  let at = watermark;
+  for (const [first, last] of runs.slice(0, length)) {
+    bytes += varintBytes(first - at) + varintBytes(last - first + 1);
+    at = last + 1;
+  }
+  return bytes;
+}

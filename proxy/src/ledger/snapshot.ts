@@ -1,0 +1,173 @@
+/**
+ * What a commit says beside the watermark, so that the next owner goes on where this one stopped.
+ *
+ * Bytes: version, flags, then three sections, then a CRC-32 over the watermark and all before it (so a snapshot is
+ * valid with its own watermark only). Numbers are varints; offsets are distances from the watermark or from the
+ * entry before.
+ *   counts:  n, then n times (distance, deliveries * 4 + standing)
+ *   out:     n, then n times (gap, length): runs that are out for the first time
+ *   settled: kind; runs: n, then n times (gap, length); bitmap: distance, n, n bytes, lowest bit first
+ * In commit metadata it is base64url, at most `maxMetadataChars` long.
+ */
+import { crc32 } from "node:zlib";
+import type { Offset } from "@kafkaproxy/wire";
+import { type CountedRecord, type Run, type Snapshot, standings } from "./snapshot-content.ts";
+import { encodeCounts, encodeOut, encodeSettled } from "./snapshot-sections.ts";
+import { VarintReader, VarintWriter } from "./varints.ts";
+
+/** Kafka's `offset.metadata.max.bytes`. */
+export const maxMetadataChars = 4096;
+
+const version = 1;
+const handedOverFlag = 1;
+const checksumBytes = 4;
+/** Bytes that `maxMetadataChars` of base64url hold. */
+const maxMetadataBytes = (maxMetadataChars / 4) * 3;
+/** No window has more out than this; a snapshot that says so is broken. */
+const maxOut = 1_000_000;
+
+export interface EncodedSnapshot {
+  readonly metadata: string;
+  /** Indices into `counts` of those that did not fit. */
+  readonly countsLeftOut: ReadonlySet<number>;
+  /** All that is settled below this offset is covered; undefined when all is. */
+  readonly horizon: Offset | undefined;
+  /** False when anything was left out. */
+  readonly complete: boolean;
+}
+
+/** `mustKeep` says which counts an earlier commit recorded: they have their places before all others. */
+export function encodeMetadata(
+  watermark: Offset,
+  snapshot: Snapshot,
+  mustKeep: (index: number) => boolean,
+): EncodedSnapshot {
+  const writer = start(snapshot);
+  const end = maxMetadataBytes - checksumBytes;
+  // Counts may take two thirds; a sixth is kept for what is settled, so that a long run always has its place.
+  const countsLeftOut = encodeCounts(
+    writer,
+    watermark,
+    snapshot.counts,
+    mustKeep,
+    Math.floor((end * 2) / 3),
+  );
+  const allOut = encodeOut(writer, watermark, snapshot.out, Math.floor((end * 5) / 6));
+  const horizon = encodeSettled(writer, watermark, snapshot.settled, end);
+  return {
+    metadata: finish(writer, watermark).toString("base64url"),
+    countsLeftOut,
+    horizon,
+    complete: countsLeftOut.size === 0 && allOut && horizon === undefined,
+  };
+}
+
+/** The whole snapshot, whatever its size. */
+export function encodeOverflow(watermark: Offset, snapshot: Snapshot): Uint8Array {
+  const writer = start(snapshot);
+  encodeCounts(writer, watermark, snapshot.counts, () => true, Number.POSITIVE_INFINITY);
+  encodeOut(writer, watermark, snapshot.out, Number.POSITIVE_INFINITY);
+  encodeSettled(writer, watermark, snapshot.settled, Number.POSITIVE_INFINITY);
+  return finish(writer, watermark);
+}
+
+export type Decoded =
+  | { readonly snapshot: Snapshot }
+  /** Words that go on after "The snapshot is ignored: ". */
+  | { readonly problem: string };
+
+export function decodeMetadata(watermark: Offset, metadata: string): Decoded {
+  if (!/^[\w-]+$/.test(metadata)) return { problem: "it is not base64url" };
+  return decodeOverflow(watermark, Buffer.from(metadata, "base64url"));
+}
+
+export function decodeOverflow(watermark: Offset, bytes: Uint8Array): Decoded {
+  if (bytes[0] !== version) {
+    return { problem: `its version is ${bytes[0] ?? "missing"}, this proxy reads ${version}` };
+  }
+  const body = bytes.subarray(0, -checksumBytes);
+  if (!Buffer.from(bytes.subarray(-checksumBytes)).equals(checksum(body, watermark))) {
+    return { problem: `its checksum does not fit its bytes at watermark ${watermark}` };
+  }
+  try {
+    return { snapshot: read(new VarintReader(body.subarray(1)), watermark) };
+  } catch (error) {
+    if (error instanceof RangeError) return { problem: error.message };
+    throw error;
+  }
+}
+
+function start(snapshot: Snapshot): VarintWriter {
+  const writer = new VarintWriter();
+  writer.byte(version);
+  writer.byte(snapshot.handedOver ? handedOverFlag : 0);
+  return writer;
+}
+
+function finish(writer: VarintWriter, watermark: Offset): Buffer {
+  const body = Buffer.from(writer.bytes);
+  return Buffer.concat([body, checksum(body, watermark)]);
+}
+
+function checksum(body: Uint8Array, watermark: Offset): Buffer {
+  const bytes = Buffer.alloc(checksumBytes);
+  bytes.writeUInt32BE(crc32(body, crc32(String(watermark))));
+  return bytes;
+}
+
+function read(reader: VarintReader, watermark: Offset): Snapshot {
+  const handedOver = (reader.byte() & handedOverFlag) !== 0;
+  const counts: CountedRecord[] = [];
+  let at = watermark;
+  for (let left = reader.varint(); left > 0; left -= 1) {
+    at = safe(at + reader.varint());
+    const packed = reader.varint();
+    const standing = standings[packed % 4];
+    if (standing === undefined) throw new RangeError(`it has a record of standing ${packed % 4}`);
+    counts.push({ offset: at, deliveries: Math.floor(packed / 4), standing });
+  }
+  const out = readRuns(reader, watermark);
+  if (out.reduce((sum, [first, last]) => sum + last - first + 1, 0) > maxOut) {
+    throw new RangeError(`it says that more than ${maxOut} records are out`);
+  }
+  const kind = reader.byte();
+  if (kind > 1) throw new RangeError(`its settled records are written in a way ${kind}`);
+  const settled = kind === 0 ? readRuns(reader, watermark) : readBitmap(reader, watermark);
+  return { handedOver, counts, out, settled };
+}
+
+function readRuns(reader: VarintReader, watermark: Offset): Run[] {
+  const runs: Run[] = [];
+  let at = watermark;
+  for (let left = reader.varint(); left > 0; left -= 1) {
+    const first = safe(at + reader.varint());
+    at = safe(first + reader.varint());
+    if (at === first) throw new RangeError("it has an empty run");
+    runs.push([first, at - 1]);
+  }
+  return runs;
+}
+
+function readBitmap(reader: VarintReader, watermark: Offset): Run[] {
+  const runs: Run[] = [];
+  const base = safe(watermark + reader.varint());
+  const bits = reader.varint() * 8;
+  if (bits / 8 > reader.left) throw new RangeError("it ends early");
+  let first = -1;
+  let byte = 0;
+  for (let bit = 0; bit <= bits; bit += 1) {
+    if (bit % 8 === 0) byte = bit < bits ? reader.byte() : 0;
+    const set = ((byte >> (bit % 8)) & 1) === 1;
+    if (set && first < 0) first = base + bit;
+    if (!set && first >= 0) {
+      runs.push([first, base + bit - 1]);
+      first = -1;
+    }
+  }
+  return runs;
+}
+
+function safe(offset: number): Offset {
+  if (!Number.isSafeInteger(offset)) throw new RangeError("it holds an offset above 2^53 - 1");
+  return offset;
+}

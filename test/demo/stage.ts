@@ -63,6 +63,8 @@ function runUp(
 ): ChildProcess {
   const up = fork(cli, ["--json", "up", "-f", resourceFile], {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
+    // Ctrl-C on the terminal is for the demo, which ends it in order.
+    detached: true,
   });
   // The proxies' own logs; kept for when something went wrong.
   const log: string[] = [];

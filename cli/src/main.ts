@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { runProgram } from "./program.ts";
+
+const stop = new AbortController();
+const stopNow = new AbortController();
+// `serve` has its own handlers, which drain the proxy; these serve the other commands that run until told.
+const ask = () => (stop.signal.aborted ? stopNow : stop).abort();
+process.on("SIGINT", ask);
+process.on("SIGTERM", ask);
+
+const manifest = new URL("../package.json", import.meta.url);
+const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
+process.exitCode = await runProgram(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment: process.env,
+  version,
+  entry: fileURLToPath(import.meta.url),
+  stop: stop.signal,
+  stopNow: stopNow.signal,
+});
+process.off("SIGINT", ask);
+process.off("SIGTERM", ask);

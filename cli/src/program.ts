@@ -1,0 +1,200 @@
+import { readFile } from "node:fs/promises";
+import { ClientError } from "@kafkaproxy/client";
+import { ConfigError } from "@kafkaproxy/proxy";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { pino } from "pino";
+import { CliError, exitCodes } from "./cli-error.ts";
+import { showDeadLetter } from "./commands/dlq.ts";
+import { serve } from "./commands/serve.ts";
+import { showStatus } from "./commands/status.ts";
+import { resolveTarget, type TargetOptions } from "./commands/target.ts";
+import { up } from "./commands/up.ts";
+import { work } from "./commands/work.ts";
+import { createOutput, type Output } from "./output/index.ts";
+import { readResources } from "./resource/index.ts";
+
+/** What the program needs of its process. */
+export interface ProgramContext {
+  readonly stdout: NodeJS.WritableStream & { isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly version: string;
+  /** File to run again for a child process. */
+  readonly entry: string;
+  /** Aborted by the first SIGINT or SIGTERM, then by the second. */
+  readonly stop: AbortSignal;
+  readonly stopNow: AbortSignal;
+}
+
+const exitCodeHelp = `
+Exit codes: 0 done, 1 failed, 2 wrong arguments, configuration or resource, 3 not found,
+4 Kafka, ZooKeeper or a proxy could not be reached.`;
+
+function wholeNumber(least: number, most: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`Allowed: a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+function withTarget(command: Command): Command {
+  return command
+    .option("-f, --filename <file>", "file with a KafkaProxy resource")
+    .option("--name <name>", "the resource of that name, when the file has several")
+    .option("--config <file>", "a proxy's configuration file instead")
+    .option("--zookeeper <servers>", "ZooKeeper, host:port,...  [KAFKAPROXY_ZOOKEEPER]")
+    .option("--kafka <servers>", "Kafka, host:port,...  [KAFKAPROXY_KAFKA]")
+    .option("--root <path>", "root of the registry in ZooKeeper  [KAFKAPROXY_ROOT]")
+    .option("-n, --namespace <name>", "namespace  [KAFKAPROXY_NAMESPACE]")
+    .option("--topic <topic>", "topic  [KAFKAPROXY_TOPIC]")
+    .option("--group <group>", "consumer group  [KAFKAPROXY_CONSUMER_GROUP]");
+}
+
+/** The whole command line. `exitCode` is set by a command that ends by itself with one. */
+export function createProgram(context: ProgramContext): Command {
+  const program = new Command("kafkaproxy")
+    .description(
+      "Any number of workers on a Kafka topic: single messages, acknowledged one by one.",
+    )
+    .version(context.version)
+    .option("--json", "print results as JSON, one a line", false)
+    .option("-v, --verbose", "log what connections do, on standard error", false)
+    .addHelpText("after", exitCodeHelp)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.stdout.write(text),
+      writeErr: (text) => void context.stderr.write(text),
+    });
+  const output = (): Output =>
+    createOutput(context, program.opts<{ json: boolean }>().json, context.environment);
+  const logger = () =>
+    pino(
+      { level: program.opts<{ verbose: boolean }>().verbose ? "debug" : "silent" },
+      context.stderr,
+    );
+
+  program
+    .command("serve")
+    .description("run one proxy until SIGTERM, which drains it: what a container runs")
+    .requiredOption("--config <file>", "YAML, or the original system's .properties")
+    .action(async ({ config }: { config: string }) => {
+      process.exitCode = await serve(config, context.environment);
+    });
+
+  program
+    .command("up")
+    .description("run the proxies of KafkaProxy resources on this machine until Ctrl-C")
+    .requiredOption("-f, --filename <file>", "file with KafkaProxy resources")
+    .action(async ({ filename }: { filename: string }) => {
+      const resources = readResources(await readResourceFile(filename), filename);
+      process.exitCode = await up(resources, filename, context.entry, output(), context);
+    });
+
+  withTarget(
+    program.command("status").description("print a group's proxies, lag and dead letters"),
+  ).action(async (options: TargetOptions) => {
+    const config = await resolveTarget(options, context.environment);
+    await showStatus(config, logger(), output());
+  });
+
+  const dlq = program.command("dlq").description("dead letters");
+  withTarget(
+    dlq
+      .command("show")
+      .description("print the dead letter of a msgId, and where it lies")
+      .argument("<msgId>", "topic:partition:offset"),
+  ).action(async (msgId: string, options: TargetOptions) => {
+    const config = await resolveTarget(
+      { ...options, topic: options.topic ?? topicOf(msgId, context.environment) },
+      context.environment,
+    );
+    await showDeadLetter(config, msgId, logger(), output());
+  });
+
+  program
+    .command("work")
+    .description("run a command for each message: payload on its standard input, exit code 0 acks")
+    .requiredOption(
+      "--exec <command>",
+      "for /bin/sh; KAFKAPROXY_MSG_ID, _KEY, _ATTEMPT ... are set",
+    )
+    .option("-c, --concurrency <n>", "commands at a time", wholeNumber(1, 10_000), 1)
+    .option(
+      "--reject-code <code>",
+      "exit code that means: straight to the dead-letter topic",
+      wholeNumber(1, 255),
+    )
+    .option("--zookeeper <servers>", "ZooKeeper, host:port,...  [KAFKAPROXY_ZOOKEEPER]")
+    .option("--root <path>", "root of the registry in ZooKeeper  [KAFKAPROXY_ROOT]")
+    .option("-n, --namespace <name>", "namespace  [KAFKAPROXY_NAMESPACE]")
+    .option("--topic <topic>", "topic  [KAFKAPROXY_TOPIC]")
+    .option("--group <group>", "consumer group  [KAFKAPROXY_CONSUMER_GROUP]")
+    .addOption(
+      new Option("--mode <mode>", "how messages come  [KAFKAPROXY_MODE]").choices(["pull", "push"]),
+    )
+    .action(async (options: WorkArguments) => {
+      const { exec, concurrency, rejectCode, group, ...connect } = options;
+      await work(
+        {
+          exec,
+          concurrency,
+          ...(rejectCode !== undefined && { rejectCode }),
+          connect: { ...connect, ...(group !== undefined && { consumerGroup: group }) },
+        },
+        output(),
+        context.stop,
+      );
+    });
+  return program;
+}
+
+interface WorkArguments {
+  readonly exec: string;
+  readonly concurrency: number;
+  readonly rejectCode?: number;
+  readonly zookeeper?: string;
+  readonly root?: string;
+  readonly namespace?: string;
+  readonly topic?: string;
+  readonly group?: string;
+  readonly mode?: "pull" | "push";
+}
+
+/** A msgId names its topic, so that it need not be said twice. */
+function topicOf(msgId: string, environment: NodeJS.ProcessEnv): string {
+  return environment["KAFKAPROXY_TOPIC"] ?? msgId.split(":")[0] ?? "";
+}
+
+async function readResourceFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new CliError(exitCodes.usage, `${file} can't be read: ${String(cause)}`, { cause });
+  }
+}
+
+/** Runs the command line and resolves to its exit code; errors are words on standard error. */
+export async function runProgram(
+  args: readonly string[],
+  context: ProgramContext,
+): Promise<number> {
+  const program = createProgram(context);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return Number(process.exitCode ?? exitCodes.ok);
+  } catch (error) {
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    const said = error instanceof Error ? error.message : String(error);
+    context.stderr.write(`kafkaproxy: ${said}\n`);
+    if (error instanceof CliError) return error.exitCode;
+    if (error instanceof ConfigError) return exitCodes.usage;
+    if (error instanceof ClientError) {
+      return error.code === "bad-config" ? exitCodes.usage : exitCodes.unavailable;
+    }
+    return exitCodes.failed;
+  }
+}

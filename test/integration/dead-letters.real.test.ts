@@ -1,0 +1,175 @@
+// What no worker acks: counted deliveries, the dead letter, and the ways to find it.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import {
+  cliEntry,
+  createWorld,
+  type ProxyProcess,
+  Recorder,
+  type Scene,
+  until,
+  type World,
+} from "../harness/index.ts";
+
+const run = promisify(execFile);
+let world: World;
+before(async () => {
+  world = await createWorld();
+});
+after(() => world.close());
+
+const poison = {
+  partition: 0,
+  key: Buffer.from([0, 255, 1]),
+  value: Buffer.from([9, 0, 200, 255]),
+  headers: [
+    ["trace", Buffer.from([1, 2, 255])],
+    ["again", "a"],
+    ["again", "b"],
+    ["nothing", null],
+    ["constructor", "x"],
+  ] as [string, Buffer | string | null][],
+  timestamp: 1_700_000_000_123,
+};
+
+/** A worker that takes a message and never answers for it: bare pulls are not renewed. */
+async function silentWorker(scene: Scene, recorder: Recorder, stop: AbortSignal): Promise<void> {
+  const client = await scene.client({ clientName: "silent" });
+  const handle = recorder.handler("silent", () => new Promise(() => undefined));
+  while (!stop.aborted) {
+    for (const message of await client.pull({ max: 1, waitMs: 500 })) {
+      void handle(message, { signal: stop });
+    }
+  }
+}
+
+async function deadLetters(scene: Scene) {
+  const topic = `${scene.topic}-dlq`;
+  return await until("the dead letter", async () => {
+    // The topic is made with the first dead letter.
+    const found = await world.kafka.consumeAll(topic).catch(() => []);
+    return found.length > 0 && found;
+  });
+}
+
+function attempts(recorder: Recorder, msgId: string): number[] {
+  return (recorder.deliveries.get(msgId) ?? []).map(({ attempt }) => attempt);
+}
+
+test("a worker that never acks: 5 deliveries, each an ackTimeout apart, then the dead letter, found by msgId", async () => {
+  const ackTimeoutMs = 1_000;
+  const scene = await world.scene("never-acked", {
+    partitions: 2,
+    replicas: 1,
+    settings: { delivery: { ackTimeout: "1s", backoff: { initial: "100ms", max: "200ms" } } },
+  });
+  const stop = new AbortController();
+  try {
+    const proxy = scene.proxy(0);
+    await proxy.serving();
+    const recorder = new Recorder();
+    const silent = silentWorker(scene, recorder, stop.signal);
+    await world.kafka.produce(scene.topic, [poison]);
+    const [letter, ...more] = await deadLetters(scene);
+    assert.ok(letter);
+    assert.equal(more.length, 0);
+    stop.abort();
+    await silent;
+    const msgId = `${scene.topic}:0:0`;
+    assert.deepEqual(attempts(recorder, msgId), [1, 2, 3, 4, 5]);
+    const starts = (recorder.deliveries.get(msgId) ?? []).map(({ startedAt }) => startedAt);
+    for (const [i, start] of starts.slice(1).entries()) {
+      const gapMs = start - (starts[i] ?? 0);
+      // The lease runs at the proxy from before the delivery to after the next: less some ms on the way.
+      assert.ok(gapMs >= ackTimeoutMs - 50, `only ${gapMs} ms between two deliveries`);
+    }
+
+    assert.deepEqual(letter.key, poison.key);
+    assert.deepEqual(letter.value, poison.value);
+    assert.equal(letter.timestamp, poison.timestamp);
+    const asSent = poison.headers.map(([name, value]) => [
+      name,
+      typeof value === "string" ? Buffer.from(value) : value,
+    ]);
+    assert.deepEqual(letter.headers.slice(0, asSent.length), asSent);
+    const ours = new Map(
+      letter.headers.slice(asSent.length).map(([name, value]) => [name, value?.toString()]),
+    );
+    assert.equal(ours.get("__dlq.errors.topic"), scene.topic);
+    assert.equal(ours.get("__dlq.errors.partition"), "0");
+    assert.equal(ours.get("__dlq.errors.offset"), "0");
+    assert.equal(ours.get("__dlq.errors.group"), scene.group);
+    assert.equal(ours.get("__dlq.errors.delivery.count"), "5");
+    assert.ok((ours.get("__dlq.errors.message") ?? "").length > 0);
+    assert.equal(ours.get("kafkaproxy.msg-id"), msgId);
+    assert.equal(ours.get("kafkaproxy.disposition"), "deliveries-exhausted");
+    assert.equal(ours.get("kafkaproxy.worker"), "silent");
+    const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/u;
+    assert.match(ours.get("kafkaproxy.first-delivered-at") ?? "", rfc3339);
+    assert.match(ours.get("kafkaproxy.dead-at") ?? "", rfc3339);
+
+    const answer = await until("the msgId indexed", async () => {
+      const response = await fetch(`http://${proxy.adminAddress}/dead-letters/${msgId}`);
+      return response.status === 200 && ((await response.json()) as Record<string, unknown>);
+    });
+    assert.match(JSON.stringify(answer), /deliveries-exhausted/u);
+    const { stdout } = await run(process.execPath, [
+      ...process.execArgv,
+      cliEntry,
+      ...["--json", "dlq", "show", msgId],
+      ...["--zookeeper", world.zookeeper.connectString],
+      ...["--kafka", world.kafka.bootstrapServers.join(",")],
+      ...["--group", scene.group],
+    ]);
+    assert.match(stdout, /deliveries-exhausted/u);
+    await until("committed lag 0", async () => (await scene.lag()) === 0);
+  } finally {
+    stop.abort();
+    await scene.close();
+  }
+});
+
+async function countedOver(
+  name: string,
+  replace: (proxy: ProxyProcess) => Promise<void>,
+): Promise<number[]> {
+  const scene = await world.scene(name, {
+    partitions: 1,
+    replicas: 1,
+    settings: { delivery: { ackTimeout: "1s", backoff: { initial: "100ms", max: "200ms" } } },
+  });
+  const stop = new AbortController();
+  try {
+    let proxy = scene.proxy(0);
+    await proxy.serving();
+    const recorder = new Recorder();
+    const silent = silentWorker(scene, recorder, stop.signal);
+    await world.kafka.produce(scene.topic, [poison]);
+    const msgId = `${scene.topic}:0:0`;
+    await until("two deliveries", () => attempts(recorder, msgId).length === 2);
+    await replace(proxy);
+    proxy = scene.proxy(0);
+    await proxy.serving();
+    await deadLetters(scene);
+    stop.abort();
+    await silent;
+    return attempts(recorder, msgId);
+  } finally {
+    stop.abort();
+    await scene.close();
+  }
+}
+
+test("the count stays 5 when the proxy is drained and replaced between deliveries", async () => {
+  const seen = await countedOver("drained-between", async (proxy) => {
+    assert.equal(await proxy.stop(), 0, proxy.log);
+  });
+  assert.deepEqual(seen, [1, 2, 3, 4, 5]);
+});
+
+test("the count is at most 6 when the proxy is killed once", async () => {
+  const seen = await countedOver("killed-between", (proxy) => proxy.kill());
+  assert.ok(seen.length >= 5 && seen.length <= 6, `deliveries ${seen.join(", ")}`);
+});

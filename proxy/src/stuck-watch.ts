@@ -1,4 +1,4 @@
-import type { PartitionStatus } from "./dispatch/types.ts";
+import type { PartitionStatus } from "./dispatch/index.ts";
 
 interface Seen {
   readonly watermark: number;

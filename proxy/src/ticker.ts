@@ -1,4 +1,4 @@
-import type { DispatchPort } from "./dispatch/types.ts";
+import type { DispatchPort } from "./dispatch/index.ts";
 
 /**
  * Longest time between two looks at what is due. Any frame may bring the next due time forward without our

@@ -1,7 +1,7 @@
 import type { KafkaConnection, KafkaSettings, Logger } from "@kafkaproxy/kafka";
 import { groupPath, parseMsgId, type RegistryTarget, WireError } from "@kafkaproxy/wire";
 import type { ZooKeeperSession } from "@kafkaproxy/zookeeper";
-import type { DeadRecord } from "../dispatch/types.ts";
+import type { DeadRecord } from "../dispatch/index.ts";
 import { findLetter, type LetterAnswer } from "./find-letter.ts";
 import { Indexer } from "./indexer.ts";
 import { LetterIndex } from "./letter-index.ts";

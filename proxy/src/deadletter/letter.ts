@@ -1,5 +1,5 @@
 import { appendHeaders, emptyHeaders, formatMsgId } from "@kafkaproxy/wire";
-import type { DeadRecord } from "../dispatch/types.ts";
+import type { DeadRecord } from "../dispatch/index.ts";
 
 /** A dead record as it is written. */
 export interface Letter {

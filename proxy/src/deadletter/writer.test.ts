@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KafkaError, type Logger } from "@kafkaproxy/kafka";
 import { decodeHeaders, encodeHeaders } from "@kafkaproxy/wire";
-import type { DeadRecord } from "../dispatch/types.ts";
+import type { DeadRecord } from "../dispatch/index.ts";
 import type { Letter } from "./letter.ts";
 import { readLetter } from "./read-letter.ts";
 import { LetterWriter, type WrittenLetter } from "./writer.ts";

@@ -1,5 +1,5 @@
 import { KafkaError, type Logger } from "@kafkaproxy/kafka";
-import type { DeadRecord } from "../dispatch/types.ts";
+import type { DeadRecord } from "../dispatch/index.ts";
 import { type Letter, type LetterForm, letterForms, writeLetter } from "./letter.ts";
 import type { LetterLog } from "./letter-log.ts";
 

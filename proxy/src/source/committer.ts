@@ -1,5 +1,5 @@
 import { KafkaError, type Logger, type MemberIdentity } from "@kafkaproxy/kafka";
-import type { DispatchPort, PartitionCommit } from "../dispatch/types.ts";
+import type { DispatchPort, PartitionCommit } from "../dispatch/index.ts";
 
 export interface CommitterOptions {
   readonly dispatch: Pick<DispatchPort, "takeCommits" | "commitConfirmed" | "commitFailed">;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { SourceRecord } from "../dispatch/types.ts";
+import type { SourceRecord } from "../dispatch/index.ts";
 import { Intake } from "./intake.ts";
 
 function records(first: number, count: number): SourceRecord[] {

@@ -1,4 +1,4 @@
-import type { SourceRecord } from "../dispatch/types.ts";
+import type { SourceRecord } from "../dispatch/index.ts";
 
 /** What intake needs of its two neighbours. */
 export interface IntakePorts {

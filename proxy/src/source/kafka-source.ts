@@ -12,7 +12,7 @@ import {
   type MemberIdentity,
   type MemberState,
 } from "@kafkaproxy/kafka";
-import type { DispatchPort, PartitionCommit, Takeover } from "../dispatch/types.ts";
+import type { DispatchPort, PartitionCommit, Takeover } from "../dispatch/index.ts";
 import type { BirthStore } from "./birth-store.ts";
 import { Committer } from "./committer.ts";
 import type { Fence } from "./fence.ts";

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KafkaError, type Logger, type MemberIdentity } from "@kafkaproxy/kafka";
+import type { PartitionCommit } from "../dispatch/index.ts";
+import { Committer } from "./committer.ts";
+
+const silent: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+const member = (generation: number): MemberIdentity => ({ memberId: "m", generation });
+const commit = (offset: number): PartitionCommit => ({ partition: 0, offset, metadata: "" });
+
+interface Sent {
+  readonly offsets: number[];
+  readonly generation: number;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+function setup(intervalMs: number): {
+  committer: Committer;
+  sent: Sent[];
+  told: string[];
+  give: (...offsets: number[]) => void;
+} {
+  const sent: Sent[] = [];
+  const told: string[] = [];
+  let next: PartitionCommit[] = [];
+  const committer = new Committer({
+    dispatch: {
+      takeCommits: () => next.splice(0),
+      commitConfirmed: (_now, { offset }) => void told.push(`confirmed ${offset}`),
+      commitFailed: (_now, failed) => {
+        told.push(`failed ${failed.offset}`);
+        next = [failed, ...next];
+      },
+    },
+    send: async (commits, identity) => {
+      const done = Promise.withResolvers<void>();
+      sent.push({
+        offsets: commits.map(({ offset }) => offset),
+        generation: identity.generation,
+        done,
+      });
+      await done.promise;
+    },
+    intervalMs,
+    fenced: () => void told.push("fenced"),
+    now: () => performance.now(),
+    logger: silent,
+  });
+  committer.identity = member(1);
+  committer.start();
+  const give = (...offsets: number[]): void => {
+    next.push(...offsets.map(commit));
+  };
+  return { committer, sent, told, give };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, "nothing happened in 30 s");
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+test("one commit in flight; what is wanted meanwhile goes right after it, all in one", async () => {
+  const { committer, sent, told, give } = setup(60_000);
+  give(1);
+  committer.soon();
+  await until(() => sent.length === 1);
+  give(2);
+  committer.soon();
+  give(3);
+  committer.soon();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(sent.length, 1);
+  sent[0]?.done.resolve();
+  await until(() => sent.length === 2);
+  assert.deepEqual(sent[1]?.offsets, [2, 3]);
+  sent[1]?.done.resolve();
+  await until(() => told.length === 3);
+  assert.deepEqual(told, ["confirmed 1", "confirmed 2", "confirmed 3"]);
+  await committer.stop();
+});
+
+test("the interval commits without being asked", async () => {
+  const { committer, sent, give } = setup(10);
+  give(7);
+  await until(() => sent.length === 1);
+  sent[0]?.done.resolve();
+  give(8);
+  await until(() => sent.length === 2);
+  sent[1]?.done.resolve();
+  await committer.stop();
+});
+
+test("what failed is taken anew, under the identity of then", async () => {
+  const { committer, sent, told, give } = setup(60_000);
+  give(1);
+  committer.soon();
+  await until(() => sent.length === 1);
+  committer.identity = member(2);
+  sent[0]?.done.reject(new KafkaError("fenced", "illegal generation"));
+  await until(() => sent.length === 2);
+  assert.deepEqual([sent[0]?.generation, sent[1]?.generation], [1, 2]);
+  assert.deepEqual(told, ["failed 1"], "the generation that ended says nothing about the next");
+  sent[1]?.done.reject(new KafkaError("fenced", "unknown member"));
+  await until(() => told.includes("fenced"));
+  const stopped = committer.stop();
+  for (const { done } of sent) done.resolve();
+  await stopped;
+});
+
+test("no member, no commit", async () => {
+  const { committer, sent, give } = setup(5);
+  committer.identity = undefined;
+  give(1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(sent.length, 0);
+  committer.identity = member(1);
+  await until(() => sent.length === 1);
+  sent[0]?.done.resolve();
+  await committer.stop();
+});
+
+test("the last commit waits for the one in flight, retries, and says how it ended", async () => {
+  const { committer, sent, told, give } = setup(60_000);
+  give(1);
+  committer.soon();
+  await until(() => sent.length === 1);
+  const handed = committer.handOver([commit(5)], member(2), performance.now() + 30_000);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(sent.length, 1);
+  sent[0]?.done.resolve();
+  await until(() => sent.length === 2);
+  sent[1]?.done.reject(new KafkaError("timeout", "no answer"));
+  await until(() => sent.length === 3);
+  sent[2]?.done.resolve();
+  assert.equal(await handed, true);
+  assert.deepEqual(told, ["confirmed 1", "confirmed 5"]);
+  const refused = committer.handOver([commit(6)], member(2), performance.now() + 30_000);
+  await until(() => sent.length === 4);
+  sent[3]?.done.reject(new KafkaError("fenced", "unknown member"));
+  assert.equal(await refused, false);
+  assert.equal(told.at(-1), "failed 6");
+  await committer.stop();
+});

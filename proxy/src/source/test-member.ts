@@ -1,0 +1,215 @@
+// A source with a real Kafka, a real dispatch and one worker without a socket: for tests only.
+import { setTimeout as delay } from "node:timers/promises";
+import { KafkaConnection, type Logger } from "@kafkaproxy/kafka";
+import type { Frame } from "@kafkaproxy/wire";
+import { type DeadRecord, Dispatch } from "../dispatch/index.ts";
+import type { BirthStore } from "./birth-store.ts";
+import { Fence } from "./fence.ts";
+import type { HandoverStore } from "./handover.ts";
+import { KafkaSource } from "./kafka-source.ts";
+import type { GroupBirth, OffsetReset } from "./start-position.ts";
+
+export interface TestMemberOptions {
+  readonly bootstrapServers: readonly string[];
+  readonly topic: string;
+  readonly group: string;
+  readonly ordinal?: number;
+  readonly replicas?: number;
+  readonly offsetReset?: OffsetReset;
+  readonly queue?: { readonly maxMessages: number; readonly maxBytes: number };
+  readonly handover?: HandoverStore;
+  readonly births?: BirthStore;
+  /** False: takes records and never acks. */
+  readonly acks?: (partition: number, offset: number) => boolean;
+}
+
+export interface TestMember {
+  readonly source: KafkaSource;
+  readonly dispatch: Dispatch;
+  readonly fence: Fence;
+  /** partition:offset of what was delivered, in order. */
+  readonly delivered: string[];
+  readonly settled: Set<string>;
+  readonly dead: DeadRecord[];
+  readonly failures: Error[];
+  readonly words: string[];
+  readonly owned: Set<number>;
+  close(options?: { leave: boolean }): Promise<void>;
+}
+
+/** A hand-over store and a birth store in memory, shared by the members of one group. */
+export class MemoryStore implements HandoverStore, BirthStore {
+  readonly left = new Map<number, { watermark: number; overflow: Uint8Array }>();
+  birth: GroupBirth | undefined;
+
+  async leave(partition: number, watermark: number, overflow: Uint8Array): Promise<boolean> {
+    this.left.set(partition, { watermark, overflow });
+    return await Promise.resolve(true);
+  }
+
+  // oxlint-disable-next-line no-dupe-class-members -- two ports, told apart by their arguments
+  find(): Promise<GroupBirth | undefined>;
+  find(partition: number, watermark: number): Promise<Uint8Array | undefined>;
+  async find(partition?: number, watermark?: number): Promise<GroupBirth | Uint8Array | undefined> {
+    if (partition === undefined) return await Promise.resolve(this.birth);
+    const left = this.left.get(partition);
+    return left?.watermark === watermark ? left?.overflow : undefined;
+  }
+
+  async remove(partition: number): Promise<void> {
+    this.left.delete(partition);
+    return await Promise.resolve();
+  }
+
+  async record(birth: GroupBirth): Promise<void> {
+    this.birth = birth;
+    return await Promise.resolve();
+  }
+}
+
+const sessionId = "worker";
+
+export function startMember(options: TestMemberOptions): TestMember {
+  const words: string[] = [];
+  const say = (_fields: object, message: string): void => void words.push(message);
+  const logger: Logger = { debug: () => undefined, info: say, warn: say, error: say };
+  const settings = { bootstrapServers: options.bootstrapServers, logger };
+  const connection = new KafkaConnection(settings);
+  const ordinal = options.ordinal ?? 0;
+  const delivered: string[] = [];
+  const settled = new Set<string>();
+  const dead: DeadRecord[] = [];
+  const failures: Error[] = [];
+  const owned = new Set<number>();
+  const fence = new Fence({
+    sessionTimeoutMs: 6_000,
+    changed: (reason) => {
+      dispatch.setDelivering(performance.now(), reason === undefined);
+    },
+  });
+  const now = (): number => {
+    const at = performance.now();
+    fence.observe(at);
+    return at;
+  };
+  const dispatch = new Dispatch(
+    {
+      topic: options.topic,
+      ackTimeoutMs: 3_000,
+      maxProcessingTimeMs: 1_800_000,
+      maxDeliveries: 5,
+      backoff: { initialMs: 100, maxMs: 1_000 },
+      maxNackDelayMs: 900_000,
+      pull: { maxMessages: 100, maxBytes: 16 << 20, maxWaitMs: 60_000 },
+      push: { maxCredit: 10_000 },
+      queue: options.queue ?? { maxMessages: 20_000, maxBytes: 128 << 20 },
+      maxFrameBytes: 17 << 20,
+      commitBatchSize: 1_000,
+      random: Math.random,
+    },
+    {
+      dead: (record) => void dead.push(record),
+      commitWanted: () => {
+        source.commitSoon();
+      },
+      intake: (partition, open) => {
+        source.intake(partition, open);
+      },
+    },
+  );
+  const store = new MemoryStore();
+  const source = new KafkaSource({
+    connection,
+    settings,
+    topic: options.topic,
+    consumerGroup: options.group,
+    instance: `p-${ordinal}`,
+    ordinal,
+    replicas: options.replicas ?? 1,
+    configGeneration: 0,
+    sessionTimeoutMs: 6_000,
+    heartbeatIntervalMs: 200,
+    rebalanceTimeoutMs: 10_000,
+    metadataRefreshMs: 1_000,
+    fetch: { maxWaitMs: 200, maxBytes: 4 << 20 },
+    offsetReset: options.offsetReset ?? "earliest",
+    commitIntervalMs: 100,
+    dispatch,
+    handover: options.handover ?? store,
+    births: options.births ?? store,
+    now,
+    fence,
+    events: {
+      gained: (partition) => void owned.add(partition),
+      leaving: async () => {
+        await Promise.resolve();
+      },
+      gone: (partition) => void owned.delete(partition),
+      failed: (error) => void failures.push(error),
+    },
+    logger,
+  });
+  const take = (frame: Frame): void => {
+    if (frame.type === "settled") {
+      for (const { partition, first, last } of frame.ranges) {
+        for (let offset = first; offset <= last; offset++) settled.add(`${partition}:${offset}`);
+      }
+    }
+    if (frame.type !== "deliver") return;
+    for (const { partition, offset } of frame.records) delivered.push(`${partition}:${offset}`);
+    const acked = frame.records.filter(
+      ({ partition, offset }) => options.acks?.(partition, offset) ?? true,
+    );
+    if (acked.length > 0) {
+      const ranges = acked.map(({ partition, offset }) => ({
+        partition,
+        first: offset,
+        last: offset,
+      }));
+      setImmediate(() => {
+        dispatch.receive(now(), sessionId, { type: "ack", ranges });
+      });
+    }
+    setImmediate(pull);
+  };
+  const pull = (): void => {
+    dispatch.receive(now(), sessionId, {
+      type: "pull",
+      requestId: 1,
+      maxMessages: 100,
+      maxBytes: 16 << 20,
+      waitMs: 60_000,
+      wait: "claim",
+      offerId: 0,
+    });
+  };
+  dispatch.open(
+    now(),
+    { sessionId, clientName: "worker", mode: "pull" },
+    { send: take, writable: true },
+  );
+  pull();
+  source.start();
+  const ticker = setInterval(() => {
+    dispatch.tick(now());
+  }, 20);
+  return {
+    ...{ source, dispatch, fence, delivered, settled, dead, failures, words, owned },
+    async close({ leave } = { leave: true }) {
+      await source.close({ leave });
+      clearInterval(ticker);
+      await connection.close();
+    },
+  };
+}
+
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within 60 s: ${what}`);
+    await delay(20);
+  }
+}

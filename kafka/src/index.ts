@@ -22,5 +22,12 @@ export { GroupOffsets, logOffsets, offsetsForTimestamp } from "./offsets/index.t
 export type { CommittedOffset, LogOffsets, PartitionLag } from "./offsets/index.ts";
 export { Producer } from "./produce/index.ts";
 export type { RecordToProduce } from "./produce/index.ts";
-export { decodeBatches, encodeBatch } from "./records/index.ts";
-export type { DecodedBatches, KafkaRecord } from "./records/index.ts";
+export {
+  appendHeaders,
+  decodeBatches,
+  decodeHeaders,
+  encodeBatch,
+  encodeHeaders,
+  noHeaders,
+} from "./records/index.ts";
+export type { DecodedBatches, KafkaRecord, RecordHeader } from "./records/index.ts";

@@ -218,7 +218,10 @@ export class KafkaConnection {
     const nodes = [...this.#brokers.keys()];
     const live = nodes.filter((node) => this.#links.get(`${node}/${lane}`)?.usable === true);
     const rest = nodes.filter((node) => !live.includes(node));
-    for (const node of [...live, ...rest]) yield this.#link(node, lane);
+    for (const node of [...live, ...rest]) {
+      // An answer that came meanwhile may have removed it.
+      if (this.#brokers.has(node)) yield this.#link(node, lane);
+    }
     const { bootstrap } = this.#settings;
     for (let tried = 0; tried < bootstrap.length; tried += 1) {
       const address = bootstrap[this.#seed % bootstrap.length];

@@ -121,6 +121,7 @@ export const Encoder = internal("src/protocol/encoder") as new (sizeBytes?: numb
 export const Decoder = internal("src/protocol/decoder") as new (buffer: Buffer) => Decoder;
 
 /** kafkajs' own message of an API; the answer comes back decoded, its error codes untouched. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it types what the untyped file takes
 function message<Arguments, Response>(
   api: string,
   version: number,
@@ -130,10 +131,13 @@ function message<Arguments, Response>(
   const encode = internal(`${folder}/request`) as (
     options: Arguments,
   ) => Message<Response>["request"];
-  const { decode } = internal(`${folder}/response`) as Message<Response>["response"];
+  const response = internal(`${folder}/response`) as Message<Response>["response"];
   return (options) => ({
     request: { ...encode(options), apiVersion: wireVersion },
-    response: { decode, parse: async (decoded) => decoded },
+    response: {
+      decode: async (payload) => await response.decode(payload),
+      parse: async (decoded) => decoded,
+    },
   });
 }
 

@@ -84,12 +84,15 @@ export class BrokerLink {
     this.#connection.authHandlers?.onError();
     this.#connection.requestQueue.rejectAll(error);
     this.#socket?.destroy();
-    this.#connection.disconnect().catch((cause: unknown) => {
-      this.#settings.logger.debug(
-        { cause, broker: this.#name },
-        "kafka: closing a connection failed",
-      );
-    });
+    void this.#disconnect();
+  }
+
+  async #disconnect(): Promise<void> {
+    try {
+      await this.#connection.disconnect();
+    } catch (error) {
+      this.#settings.logger.debug({ error, broker: this.#name }, "kafka: closing failed");
+    }
   }
 
   get #name(): string {

@@ -3,7 +3,7 @@ import type { KafkaSettings, Logger } from "../connection/index.ts";
 import { KafkaError } from "../errors.ts";
 import { logOffsets } from "../offsets/index.ts";
 import { decodeBatches } from "../records/index.ts";
-import type { KafkaRecord } from "../records/index.ts";
+import type { DecodedBatches, KafkaRecord } from "../records/index.ts";
 import { fetchMessage } from "./protocol.ts";
 import type { FetchedPartition } from "./protocol.ts";
 
@@ -148,9 +148,9 @@ export class Fetcher {
   /** Sends what can be sent; returns after how long there may be more to do. */
   async #round(): Promise<number> {
     const now = performance.now();
-    const ready = [...this.#positions].filter(([, { paused }]) => !paused);
-    const due = ready.filter(([, { notBefore }]) => notBefore <= now);
-    const waiting = ready.filter(([, { notBefore }]) => notBefore > now);
+    const due = [...this.#positions].filter(
+      ([, { paused, notBefore }]) => !paused && notBefore <= now,
+    );
     const byLeader = new Map<number, number[]>();
     for (const [partition] of due) {
       try {
@@ -165,7 +165,10 @@ export class Fetcher {
     for (const [leader, partitions] of byLeader) {
       if (!this.#busy.has(leader)) void this.#fetch(leader, partitions);
     }
-    const next = Math.min(...waiting.map(([, { notBefore }]) => notBefore));
+    const waiting = [...this.#positions.values()].filter(
+      ({ paused, notBefore }) => !paused && notBefore > now,
+    );
+    const next = Math.min(...waiting.map(({ notBefore }) => notBefore));
     return Math.max(1, next - performance.now());
   }
 
@@ -215,36 +218,28 @@ export class Fetcher {
 
   /** One partition of an answer, unless it was removed, started anew or paused meanwhile. */
   async #take(fetched: FetchedPartition, position: Position): Promise<void> {
-    const { topic, handlers } = this.#options;
+    const { topic } = this.#options;
     const { partition, errorCode, records } = fetched;
     const current = (): boolean => this.#positions.get(partition) === position;
     if (!current() || position.paused) return;
     try {
       if (errorCode === offsetOutOfRange) {
-        await this.#reportRange(partition, position);
+        position.notBefore = Number.POSITIVE_INFINITY;
+        void this.#reportRange(partition, position);
         return;
       }
       if (errorCode !== 0) {
         this.#connection.forget(topic);
         throw KafkaError.fromProtocol(errorCode, `fetch of topic ${topic}, partition ${partition}`);
       }
+      const fetchOffset = position.offset;
+      if (records.length > 0) {
+        const { abortedTransactions } = fetched;
+        const decoded = decodeBatches(records, { fetchOffset, abortedTransactions });
+        if (decoded.nextOffset !== fetchOffset) this.#handOut(fetched, decoded, position);
+      }
       position.failures = 0;
       if (records.length === 0) return;
-      const decoded = decodeBatches(records, {
-        fetchOffset: position.offset,
-        abortedTransactions: fetched.abortedTransactions,
-      });
-      if (decoded.nextOffset === position.offset) return;
-      position.offset = decoded.nextOffset;
-      handlers.batch({
-        partition,
-        records: decoded.records,
-        nextOffset: decoded.nextOffset,
-        highWatermark: fetched.highWatermark,
-        lastStableOffset: fetched.lastStableOffset,
-        logStartOffset: fetched.logStartOffset,
-        bytes: decoded.bytes,
-      });
       // Decoding a full answer takes tens of milliseconds: let timers and sockets in between.
       await new Promise((resolve) => {
         setImmediate(resolve);
@@ -254,14 +249,41 @@ export class Fetcher {
     }
   }
 
+  #handOut(fetched: FetchedPartition, decoded: DecodedBatches, position: Position): void {
+    const before = position.offset;
+    position.offset = decoded.nextOffset;
+    try {
+      this.#options.handlers.batch({
+        partition: fetched.partition,
+        records: decoded.records,
+        nextOffset: decoded.nextOffset,
+        highWatermark: fetched.highWatermark,
+        lastStableOffset: fetched.lastStableOffset,
+        logStartOffset: fetched.logStartOffset,
+        bytes: decoded.bytes,
+      });
+    } catch (error) {
+      // Not taken: it comes again.
+      position.offset = before;
+      throw error;
+    }
+  }
+
   async #reportRange(partition: number, position: Position): Promise<void> {
     const { topic, handlers } = this.#options;
-    const range = (await logOffsets(this.#connection, topic, [partition])).get(partition);
-    if (range === undefined || this.#positions.get(partition) !== position) return;
-    // Between the two requests the log may have moved so that the offset is in it after all.
-    if (position.offset >= range.earliest && position.offset <= range.latest) return;
-    this.#positions.delete(partition);
-    handlers.outOfRange(partition, position.offset, range);
+    try {
+      const range = (await logOffsets(this.#connection, topic, [partition])).get(partition);
+      if (range === undefined || this.#positions.get(partition) !== position) return;
+      position.notBefore = 0;
+      // Between the two requests the log may have moved so that the offset is in it after all.
+      if (position.offset >= range.earliest && position.offset <= range.latest) return;
+      this.#positions.delete(partition);
+      handlers.outOfRange(partition, position.offset, range);
+    } catch (cause) {
+      if (this.#positions.get(partition) === position) this.#setBack(partition, cause);
+    } finally {
+      this.#kick();
+    }
   }
 
   #setBack(partition: number, cause: unknown): void {

@@ -119,7 +119,9 @@ export class GroupMember {
         await this.#reasonToRejoin();
       } catch (error) {
         if (this.#joinFailed(error)) break;
-        const waitMs = this.#state === "refused" ? refusedRetryMs : backoffMs(attempt);
+        const retriable =
+          error instanceof KafkaError && (error.retriable || error.code === "fenced");
+        const waitMs = retriable ? backoffMs(attempt) : refusedRetryMs;
         attempt += 1;
         await this.#sleep(waitMs);
       }
@@ -134,6 +136,7 @@ export class GroupMember {
     if (this.#closing) return;
     this.#rejoinWanted = false;
     this.#joinUnderWay = true;
+    const sentAt = this.#heartbeat.now();
     try {
       const joined = await this.#protocol.join({
         memberId: this.#memberId,
@@ -150,12 +153,12 @@ export class GroupMember {
       });
       this.#memberId = joined.identity.memberId;
       this.#partitionCount = joined.partitionCount;
-      const sentAt = this.#heartbeat.now();
+      // The old generation's heartbeats are refused from here on, and the leader may take its time.
+      this.#heartbeat.begin(joined.identity, sentAt);
       const assigned = await this.#protocol.sync(
         joined,
         this.#rebalanceTimeoutMs + this.#connection.requestTimeoutMs,
       );
-      this.#heartbeat.begin(joined.identity, sentAt);
       this.#refusal = undefined;
       const gaveUp = this.#ownership.take(assigned, joined.identity);
       this.#setState("stable");
@@ -185,6 +188,10 @@ export class GroupMember {
       this.#membershipLost(error);
     } else if (error.code === "rebalance-in-progress" || error.code === "coordinator-unavailable") {
       this.#logger.debug({ error }, "group: joining again");
+    } else if (error.code === "topic-not-found" && this.identity === undefined) {
+      this.#refusal = error;
+      this.#setState("refused");
+      this.#logger.error({ error }, "group: the topic is not there, trying again");
     } else if (error.retriable) {
       this.#setState("unreachable");
       this.#logger.warn({ error }, "group: can't join, trying again");
@@ -216,6 +223,8 @@ export class GroupMember {
     } else if (error.code === "unreachable" || error.code === "timeout") {
       this.#setState("unreachable");
       this.#logger.warn({ error }, "group: no heartbeat");
+      // What waits at the same broker would wait for the whole rebalance time-out.
+      this.#protocol.abandon();
     } else {
       this.#logger.debug({ error }, "group: heartbeat not taken");
     }
@@ -246,16 +255,17 @@ export class GroupMember {
 
   /** Every member looks: one that was started anew does not know that it leads. */
   #lookForPartitions(): () => void {
-    const timer = setInterval(() => {
-      const known = this.#partitionCount;
-      this.#connection.partitions(this.#options.topic).then(
-        (partitions) => {
-          if (partitions.length > known && !this.#joinUnderWay) this.#wantRejoin();
-        },
-        (error: unknown) => this.#logger.debug({ error }, "group: metadata not refreshed"),
-      );
-    }, this.#metadataRefreshMs);
+    const timer = setInterval(() => void this.#lookOnce(), this.#metadataRefreshMs);
     return () => clearInterval(timer);
+  }
+
+  async #lookOnce(): Promise<void> {
+    try {
+      const partitions = await this.#connection.partitions(this.#options.topic);
+      if (partitions.length > this.#partitionCount && !this.#joinUnderWay) this.#wantRejoin();
+    } catch (error) {
+      this.#logger.debug({ error }, "group: metadata not refreshed");
+    }
   }
 
   #wantRejoin(): void {

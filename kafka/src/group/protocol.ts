@@ -42,6 +42,8 @@ interface Joined {
 export class GroupProtocol {
   readonly #connection: KafkaConnection;
   readonly #names: GroupNames;
+  /** The node at which a join or sync waits. */
+  #waitingAt: number | undefined;
 
   constructor(connection: KafkaConnection, names: GroupNames) {
     this.#connection = connection;
@@ -91,6 +93,11 @@ export class GroupProtocol {
     );
     this.#check(answer.errorCode, "asking for our partitions");
     return decodeAssignment(topic, answer.memberAssignment);
+  }
+
+  /** The join or sync under way, if there is one, fails now. */
+  abandon(): void {
+    if (this.#waitingAt !== undefined) this.#connection.cut(this.#waitingAt, "group");
   }
 
   async heartbeat(identity: MemberIdentity): Promise<void> {
@@ -144,10 +151,15 @@ export class GroupProtocol {
     knownPartitionCount: number,
   ): Pick<Joined, "assignments" | "partitionCount"> {
     const { topic } = this.#names;
-    const data = members.map(({ memberId, groupInstanceId, memberMetadata }) => ({
-      instanceId: groupInstanceId ?? memberId,
-      ...decodeMember(memberMetadata),
-    }));
+    const data = members.flatMap(({ memberId, groupInstanceId, memberMetadata }) => {
+      const name = groupInstanceId ?? memberId;
+      try {
+        return [{ instanceId: name, ...decodeMember(memberMetadata) }];
+      } catch (error) {
+        this.#connection.logger.error({ error, member: name }, "group: gets no partitions");
+        return [];
+      }
+    });
     const partitionCount = Math.max(
       knownPartitionCount,
       ...data.map((member) => member.partitionCount),
@@ -173,6 +185,7 @@ export class GroupProtocol {
   ): Promise<Response> {
     const { groupId } = this.#names;
     const node = await this.#connection.coordinator(groupId);
+    if (lane === "group") this.#waitingAt = node;
     try {
       return await this.#connection.send(
         node,
@@ -182,6 +195,8 @@ export class GroupProtocol {
     } catch (error) {
       this.#connection.forgetCoordinator(groupId);
       throw error;
+    } finally {
+      if (lane === "group") this.#waitingAt = undefined;
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { SourceRecord } from "../dispatch/index.ts";
 import { Intake } from "./intake.ts";
 
@@ -94,7 +94,9 @@ test("any order of fetches and room: each record once, in order; fetching goes o
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 20 }),
-      fc.array(fc.oneof(fc.constant("fetch"), fc.integer({ min: 1, max: 10 })), { maxLength: 100 }),
+      fc.array(fc.oneof(fc.constant("fetch" as const), fc.integer({ min: 1, max: 10 })), {
+        maxLength: 100,
+      }),
       (size, steps) => {
         const deferred: (() => void)[] = [];
         const window = new Window(size);
@@ -118,7 +120,7 @@ test("any order of fetches and room: each record once, in order; fetching goes o
               intake.batch(0, records(next, 7), next + 7);
               next += 7;
             }
-          } else window.settle(step as number);
+          } else window.settle(step);
           for (const task of deferred.splice(0)) task();
           assert.deepEqual(
             window.taken,

@@ -1,10 +1,7 @@
 import {
   Fetcher,
   GroupMember,
-  GroupOffsets,
-  KafkaError,
   logOffsets,
-  type CommittedOffset,
   type FetchedBatch,
   type KafkaConnection,
   type KafkaSettings,
@@ -19,7 +16,8 @@ import type { Fence } from "./fence.ts";
 import type { HandoverStore } from "./handover.ts";
 import { Intake } from "./intake.ts";
 import type { RecordSource, SourcePartitionStatus, SourceState } from "./record-source.ts";
-import { type OffsetReset, startPosition } from "./start-position.ts";
+import type { OffsetReset } from "./start-position.ts";
+import { SourceFailure, TakeoverReader } from "./takeover-reader.ts";
 
 export interface KafkaSourceOptions {
   readonly connection: KafkaConnection;
@@ -63,8 +61,20 @@ export interface SourceEvents {
 
 /** One partition's part of a fetch: a window that closes discards no more than this. */
 const partitionFetchBytes = 1024 * 1024;
+/** How often the member is asked for its last heartbeat that succeeded. */
+const heartbeatLookMs = 100;
 /** How often the log's end is asked for: a partition that is not fetched has its lag grow all the same. */
 const endsIntervalMs = 5_000;
+
+const memberStates: Readonly<Record<MemberState, (joined: boolean) => SourceState>> = {
+  idle: () => "idle",
+  joining: (joined) => (joined ? "member" : "joining"),
+  stable: () => "member",
+  rebalancing: () => "member",
+  unreachable: () => "away",
+  refused: () => "refused",
+  closed: () => "closed",
+};
 
 /** `RecordSource` on a Kafka topic: group membership, fetching, commits and hand-over for one proxy. */
 export class KafkaSource implements RecordSource {
@@ -72,7 +82,7 @@ export class KafkaSource implements RecordSource {
   readonly #logger: Logger;
   readonly #member: GroupMember;
   readonly #fetcher: Fetcher;
-  readonly #offsets: GroupOffsets;
+  readonly #takeovers: TakeoverReader;
   readonly #committer: Committer;
   readonly #intake: Intake;
   /** Partitions that the group gave us; those that are taken over are in `#intake` too. With the call that gained each: what an earlier one read is out of date. */
@@ -90,7 +100,12 @@ export class KafkaSource implements RecordSource {
     this.#options = options;
     this.#logger = options.logger;
     this.#reachable = { ok: false, since: options.now() };
-    this.#offsets = new GroupOffsets(options.connection, options.consumerGroup, options.topic);
+    this.#takeovers = new TakeoverReader({
+      ...options,
+      commit: async (positions, identity) => {
+        await this.#member.commit(positions, identity);
+      },
+    });
     this.#fetcher = new Fetcher({
       settings: options.settings,
       topic: options.topic,
@@ -151,7 +166,9 @@ export class KafkaSource implements RecordSource {
       fenced: () => {
         options.fence.refused(options.now());
       },
-      ...(options.events.committed === undefined ? {} : { committed: options.events.committed }),
+      committed: (durationMs, ok) => {
+        options.events.committed?.(durationMs, ok);
+      },
       now: options.now,
       logger: options.logger,
     });
@@ -171,20 +188,7 @@ export class KafkaSource implements RecordSource {
   get state(): SourceState {
     if (this.#failed) return "failed";
     if (this.#closed !== undefined) return "closed";
-    switch (this.#memberState) {
-      case "idle":
-        return "idle";
-      case "unreachable":
-        return "away";
-      case "refused":
-        return "refused";
-      case "closed":
-        return "closed";
-      case "joining":
-      case "stable":
-      case "rebalancing":
-        return this.#joined ? "member" : "joining";
-    }
+    return memberStates[this.#memberState](this.#joined);
   }
 
   get joined(): boolean {
@@ -206,8 +210,11 @@ export class KafkaSource implements RecordSource {
         const sentAt = this.#member.lastHeartbeatAt;
         if (this.#joined && sentAt > 0) this.#options.fence.heartbeat(sentAt);
       },
-      Math.min(100, this.#options.heartbeatIntervalMs),
+      Math.min(heartbeatLookMs, this.#options.heartbeatIntervalMs),
     );
+    this.#endsTimer = setInterval(() => {
+      void this.#refreshEnds();
+    }, endsIntervalMs);
   }
 
   intake(partition: number, open: boolean): void {
@@ -297,7 +304,7 @@ export class KafkaSource implements RecordSource {
     const mark = {};
     for (const partition of wanted) this.#owned.set(partition, mark);
     try {
-      const takeovers = await this.#takeovers(wanted, identity);
+      const takeovers = await this.#takeovers.read(wanted, identity);
       for (const takeover of takeovers) {
         if (this.#owned.get(takeover.partition) === mark) this.#takeOver(takeover);
       }
@@ -318,66 +325,6 @@ export class KafkaSource implements RecordSource {
     events.gained(partition);
     this.#logger.info({ partition, watermark, fetchFrom }, "partition taken over");
     if (takeover.overflow !== undefined) void handover.remove(partition);
-  }
-
-  /** Where each partition goes on; a position that is new to the group is committed before anything is delivered from it. */
-  async #takeovers(gained: readonly number[], identity: MemberIdentity): Promise<Takeover[]> {
-    const { connection, topic, handover } = this.#options;
-    const committed = await this.#offsets.committed();
-    const takeovers: Takeover[] = [];
-    const fresh = gained.filter((partition) => !committed.has(partition));
-    await Promise.all(
-      gained.map(async (partition) => {
-        const found = committed.get(partition);
-        if (found === undefined) return;
-        const overflow = await handover.find(partition, found.offset);
-        const { offset: watermark, metadata } = found;
-        takeovers.push({ partition, watermark, metadata, overflow });
-      }),
-    );
-    if (fresh.length === 0) return takeovers;
-    const resets = await this.#resets(fresh, committed);
-    const range = await logOffsets(connection, topic, fresh);
-    const initial = fresh.map((partition) => {
-      const bounds = range.get(partition);
-      if (bounds === undefined) {
-        throw new KafkaError(
-          "not-leader",
-          `partition ${topic}-${partition} has no offsets to begin at just now`,
-        );
-      }
-      const offset = resets.get(partition) === "latest" ? bounds.latest : bounds.earliest;
-      return { partition, offset, metadata: "" };
-    });
-    await this.#member.commit(initial, identity);
-    for (const { partition, offset } of initial) {
-      takeovers.push({ partition, watermark: offset, metadata: "" });
-      this.#logger.info({ partition, offset }, "the group begins on this partition");
-    }
-    return takeovers;
-  }
-
-  async #resets(
-    fresh: readonly number[],
-    committed: ReadonlyMap<number, CommittedOffset>,
-  ): Promise<Map<number, OffsetReset>> {
-    const { births, connection, offsetReset, topic, consumerGroup } = this.#options;
-    if (committed.size === 0 && offsetReset === "fail") {
-      throw new SourceFailure(
-        `group ${consumerGroup} has no commit on topic ${topic} and kafka.offsetReset is "fail": commit its offsets first, or set kafka.offsetReset to "earliest" or "latest"`,
-      );
-    }
-    if (committed.size === 0 && offsetReset === "latest") {
-      await births.record({ partitions: (await connection.partitions(topic)).length });
-    }
-    const birth = committed.size > 0 && offsetReset === "latest" ? await births.find() : undefined;
-    const known = new Set(committed.keys());
-    return new Map(
-      fresh.map((partition) => [
-        partition,
-        startPosition({ partition, offsetReset, committed: known, birth }),
-      ]),
-    );
   }
 
   async #revoked(lost: readonly number[], identity: MemberIdentity): Promise<void> {
@@ -417,11 +364,6 @@ export class KafkaSource implements RecordSource {
     }
     this.#logger.warn({ partitions: lost }, "partitions lost without a hand-over");
   }
-}
-
-/** The source can't begin, and trying again does not help. */
-class SourceFailure extends Error {
-  override readonly name = "SourceFailure";
 }
 
 function offsetAndMetadata(commit: PartitionCommit): {

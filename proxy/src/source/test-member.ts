@@ -194,7 +194,15 @@ export function startMember(options: TestMemberOptions): TestMember {
     dispatch.tick(now());
   }, 20);
   return {
-    ...{ source, dispatch, fence, delivered, settled, dead, failures, words, owned },
+    source,
+    dispatch,
+    fence,
+    delivered,
+    settled,
+    dead,
+    failures,
+    words,
+    owned,
     async close({ leave } = { leave: true }) {
       await source.close({ leave });
       clearInterval(ticker);

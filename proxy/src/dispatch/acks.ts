@@ -59,7 +59,7 @@ export class Acks {
     const refused: Offset[] = [];
     const ahead: Offset[] = [];
     for (const record of window.within(first, last)) {
-      if (!record.everHeldBy(session.id)) {
+      if (!session.everHeld(record)) {
         refused.push(record.offset);
         outbox.error(session, "not-held", ref(record));
         continue;

@@ -91,6 +91,18 @@ export class Commits {
     partition.returnAcks(commit.acks);
   }
 
+  /** The partition was reset: its pending acks are about records that are gone, there is nothing more to do about them. */
+  abandon(partition: Partition): void {
+    if (partition.taken !== undefined) partition.returnAcks(partition.taken.acks);
+    partition.taken = undefined;
+    for (const [session, ranges] of partition.acks) {
+      for (const [first, last] of ranges) {
+        this.#parts.outbox.settled(session, { partition: partition.number, first, last });
+      }
+    }
+    partition.acks = new Map();
+  }
+
   /** Tells every session which of its acks are durable now; returns the others. */
   #tell(commit: OpenCommit): PendingAcks {
     const durableBelow = Math.max(commit.offset, commit.horizon);

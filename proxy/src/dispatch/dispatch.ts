@@ -1,17 +1,8 @@
-import {
-  deliveryBytes,
-  formatMsgId,
-  type Extend,
-  type Frame,
-  type Nack,
-  type Offset,
-  type RecordRef,
-  type Reject,
-  type Release,
-} from "@kafkaproxy/wire";
-import { OffsetRanges, type WindowRecord } from "../ledger/index.ts";
+import { deliveryBytes, type Frame, type Offset } from "@kafkaproxy/wire";
+import type { WindowRecord } from "../ledger/index.ts";
 import { Acks } from "./acks.ts";
 import { Alarm } from "./alarm.ts";
+import { Answers } from "./answers.ts";
 import { Commits } from "./commits.ts";
 import { Demand } from "./demand.ts";
 import { Intake } from "./intake.ts";
@@ -20,7 +11,9 @@ import { Outbox } from "./outbox.ts";
 import type { Partition } from "./partition.ts";
 import { Presents } from "./presents.ts";
 import { ReadyQueue } from "./ready-queue.ts";
-import { Session } from "./session.ts";
+import type { Session } from "./session.ts";
+import { Sessions } from "./sessions.ts";
+import { statusOf } from "./status.ts";
 import { restore } from "./takeovers.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import type {
@@ -63,7 +56,6 @@ export class Dispatch implements DispatchPort {
   };
   readonly #options: DispatchOptions;
   readonly #partitions = new Map<number, Partition>();
-  readonly #sessions = new Map<string, Session>();
   readonly #wheel = new TimerWheel<WindowRecord>();
   readonly #alarms = new TimerWheel<Alarm>();
   readonly #queue = new ReadyQueue();
@@ -73,7 +65,9 @@ export class Dispatch implements DispatchPort {
   readonly #acks: Acks;
   readonly #presents: Presents;
   readonly #commits: Commits;
+  readonly #answers: Answers;
   readonly #demand: Demand;
+  readonly #sessions: Sessions;
 
   constructor(options: DispatchOptions, events: DispatchEvents) {
     this.#options = options;
@@ -95,7 +89,9 @@ export class Dispatch implements DispatchPort {
     this.#acks = acks;
     this.#presents = new Presents({ ...parts, lifecycle, acks });
     this.#commits = new Commits({ ...parts, lifecycle });
+    this.#answers = new Answers({ ...parts, lifecycle });
     this.#demand = new Demand({ ...parts, lifecycle });
+    this.#sessions = new Sessions({ ...parts, lifecycle, demand: this.#demand });
   }
 
   // partitions
@@ -120,7 +116,7 @@ export class Dispatch implements DispatchPort {
       this.#outbox.commitWanted();
     }
     if (warning !== undefined) this.counters.snapshotsIgnored += 1;
-    this.#announce();
+    this.#sessions.announce();
     this.#finish(now);
     const fetchFrom = partition.window.next;
     return warning === undefined ? { fetchFrom } : { fetchFrom, warning };
@@ -139,6 +135,10 @@ export class Dispatch implements DispatchPort {
       this.#intake.close(partition);
     this.#finish(now);
     return taken;
+  }
+
+  nextWanted(number: number): Offset | undefined {
+    return this.#partitions.get(number)?.window.nextWanted;
   }
 
   surrender(now: number, number: number): PartitionCommit {
@@ -164,6 +164,8 @@ export class Dispatch implements DispatchPort {
     if (partition === undefined) return;
     for (const record of partition.window.inOrder()) this.#lifecycle.vanish(partition, record);
     partition.window.reset(offset);
+    this.#commits.abandon(partition);
+    partition.committed = Math.min(partition.committed, offset);
     partition.dirty = true;
     this.#intake.reopen(partition);
     this.#finish(now);
@@ -210,53 +212,23 @@ export class Dispatch implements DispatchPort {
   // sessions
 
   open(now: number, info: SessionInfo, port: SessionPort): void {
-    if (this.#sessions.has(info.sessionId)) {
-      throw new RangeError(`Session ${info.sessionId} is open already; resume it.`);
-    }
-    this.#sessions.set(info.sessionId, new Session(info, port));
-    port.send({ type: "owned", partitions: this.#owned() });
+    this.#sessions.open(info, port);
     this.#finish(now);
   }
 
   detach(now: number, sessionId: string, port: SessionPort): void {
-    const session = this.#sessions.get(sessionId);
-    if (session === undefined || session.port !== port) return;
-    this.#unplug(session);
-    session.forget = new Alarm((at) => {
-      if (session.held.size === 0) this.#sessions.delete(sessionId);
-      else if (session.forget) {
-        this.#alarms.schedule(at, session.forget, at + this.#options.ackTimeoutMs);
-      }
-    });
-    this.#alarms.schedule(now, session.forget, now + this.#options.ackTimeoutMs);
+    this.#sessions.detach(now, sessionId, port);
     this.#finish(now);
   }
 
   resume(now: number, sessionId: string, port: SessionPort): boolean {
-    const session = this.#sessions.get(sessionId);
-    if (session === undefined) return false;
-    if (session.port !== undefined) this.#unplug(session);
-    session.forget?.disarm();
-    session.forget = undefined;
-    session.port = port;
-    port.send({ type: "owned", partitions: this.#owned() });
-    const { missed } = session;
-    session.missed = [];
-    for (const { reason, record } of missed) this.#outbox.cancel(session, reason, record);
+    const known = this.#sessions.resume(sessionId, port);
     this.#finish(now);
-    return true;
+    return known;
   }
 
   close(now: number, sessionId: string): void {
-    const session = this.#sessions.get(sessionId);
-    if (session === undefined) return;
-    for (const record of session.held) {
-      const partition = this.#partitions.get(record.partition);
-      if (partition !== undefined) this.#lifecycle.release(partition, record);
-    }
-    session.forget?.disarm();
-    this.#unplug(session);
-    this.#sessions.delete(sessionId);
+    this.#sessions.close(sessionId);
     this.#finish(now);
   }
 
@@ -309,17 +281,12 @@ export class Dispatch implements DispatchPort {
   }
 
   partitions(now: number): PartitionStatus[] {
-    return [...this.#partitions.values()].map((partition) => this.#status(now, partition));
+    const { topic } = this.#options;
+    return [...this.#partitions.values()].map((partition) => statusOf(now, topic, partition));
   }
 
   sessions(_now: number): SessionStatus[] {
-    return [...this.#sessions.values()].map((session) => ({
-      clientName: session.clientName,
-      mode: session.mode,
-      connected: session.port !== undefined,
-      inFlight: session.held.size,
-      credit: session.credit,
-    }));
+    return this.#sessions.status();
   }
 
   // inside
@@ -335,8 +302,13 @@ export class Dispatch implements DispatchPort {
     if (!this.#intake.hasRoom(partition, bytes)) return false;
     this.#advance(partition, source.offset);
     const record = partition.window.admit(now, source, bytes);
-    if (record === undefined) partition.dirty = true;
-    else this.#lifecycle.admitted(partition, record);
+    if (record === undefined) {
+      // Settled by a former owner: it is in its snapshot, or with the client that presented it.
+      partition.covered += 1;
+      partition.dirty = true;
+    } else {
+      this.#lifecycle.admitted(partition, record);
+    }
     return true;
   }
 
@@ -350,21 +322,7 @@ export class Dispatch implements DispatchPort {
     this.#lifecycle.letGo(partition);
     this.#partitions.delete(partition.number);
     this.#intake.share(this.#partitions);
-    this.#announce();
-  }
-
-  #owned(): number[] {
-    return [...this.#partitions.keys()].sort((a, b) => a - b);
-  }
-
-  #announce(): void {
-    const partitions = this.#owned();
-    for (const { port } of this.#sessions.values()) port?.send({ type: "owned", partitions });
-  }
-
-  #unplug(session: Session): void {
-    this.#demand.left(session);
-    session.port = undefined;
+    this.#sessions.announce();
   }
 
   #route(now: number, session: Session, frame: Frame): void {
@@ -376,16 +334,16 @@ export class Dispatch implements DispatchPort {
         this.#acks.ack(session, frame);
         break;
       case "nack":
-        this.#nack(now, session, frame);
+        this.#answers.nack(now, session, frame);
         break;
       case "reject":
-        this.#reject(session, frame);
+        this.#answers.reject(session, frame);
         break;
       case "extend":
-        this.#extend(now, session, frame);
+        this.#answers.extend(now, session, frame);
         break;
       case "release":
-        this.#release(session, frame);
+        this.#answers.release(session, frame);
         break;
       case "present":
         this.#presents.present(now, session, frame);
@@ -397,108 +355,5 @@ export class Dispatch implements DispatchPort {
         // The listener's business, or a frame that only a proxy sends.
         break;
     }
-  }
-
-  #nack(now: number, session: Session, { record: name, delayMs, reason }: Nack): void {
-    this.#current(session, name, (partition, record) => {
-      this.counters.nacked += 1;
-      this.#lifecycle.failed(now, partition, record, delayMs, reason);
-    });
-  }
-
-  #reject(session: Session, { record: name, reason }: Reject): void {
-    this.#current(session, name, (partition, record) => {
-      this.counters.rejected += 1;
-      this.#lifecycle.reject(partition, record, reason);
-    });
-  }
-
-  #release(session: Session, { records }: Release): void {
-    for (const name of records) {
-      this.#current(session, name, (partition, record) => {
-        this.#lifecycle.release(partition, record);
-      });
-    }
-  }
-
-  #extend(now: number, session: Session, { all, except, records }: Extend): void {
-    if (!all) {
-      for (const name of records) {
-        this.#current(session, name, (_, record) => {
-          this.counters.extended += 1;
-          this.#lifecycle.extend(now, record);
-        });
-      }
-      return;
-    }
-    const excepted = new Map<number, OffsetRanges>();
-    for (const { partition, first, last } of except) {
-      const ranges = excepted.get(partition) ?? new OffsetRanges();
-      ranges.add(first, last);
-      excepted.set(partition, ranges);
-    }
-    for (const record of session.held) {
-      if (excepted.get(record.partition)?.has(record.offset) === true) continue;
-      this.counters.extended += 1;
-      this.#lifecycle.extend(now, record);
-    }
-  }
-
-  /** Runs `then` when `name` is what the session holds now; says what is wrong otherwise. */
-  #current(
-    session: Session,
-    name: RecordRef,
-    then: (partition: Partition, record: WindowRecord) => void,
-  ): void {
-    const partition = this.#partitions.get(name.partition);
-    if (partition === undefined) {
-      this.#outbox.error(session, "moved", name);
-      return;
-    }
-    const record = partition.window.get(name.offset);
-    if (record?.holder === session && record.deliveries === name.attempt) {
-      then(partition, record);
-      return;
-    }
-    this.counters.stale += 1;
-    const held =
-      record === undefined
-        ? partition.window.isSettled(name.offset)
-        : record.everHeldBy(session.id);
-    this.#outbox.error(session, held ? "stale" : "not-held", name);
-  }
-
-  #status(now: number, partition: Partition): PartitionStatus {
-    const { window } = partition;
-    const counts = { delayed: 0, inFlight: 0, dying: 0 };
-    for (const { state } of window.inOrder()) {
-      if (state === "leased") counts.inFlight += 1;
-      else if (state === "dying") counts.dying += 1;
-      else if (state === "delayed" || state === "uncounted") counts.delayed += 1;
-    }
-    const { first } = window;
-    return {
-      partition: partition.number,
-      watermark: window.watermark,
-      next: window.next,
-      committed: partition.committed,
-      ready: partition.ready,
-      ...counts,
-      settledAboveWatermark: window.next - window.watermark - window.size,
-      windowBytes: window.bytes,
-      uncovered: partition.uncovered,
-      ...(first !== undefined && {
-        oldestUnsettled: {
-          msgId: formatMsgId({
-            topic: this.#options.topic,
-            partition: partition.number,
-            offset: first.offset,
-          }),
-          state: first.state,
-          ageMs: now - first.admittedAt,
-          deliveries: first.deliveries,
-        },
-      }),
-    };
   }
 }

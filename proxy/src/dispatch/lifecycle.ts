@@ -25,6 +25,7 @@ export class Lifecycle {
   readonly #parts: LifecycleParts;
   /** Records in the hands of sessions. */
   inFlight = 0;
+  #takenRounds = 0;
 
   constructor(parts: LifecycleParts) {
     this.#parts = parts;
@@ -125,6 +126,7 @@ export class Lifecycle {
   release(partition: Partition, record: WindowRecord): void {
     this.#leave(partition, record);
     record.deliveries -= 1;
+    record.recorded = Math.min(record.recorded, record.deliveries);
     partition.dirty = true;
     this.#parts.counters.released += 1;
     this.due(partition, record);
@@ -145,7 +147,7 @@ export class Lifecycle {
 
   /** A confirmed commit holds `deliveries` for the record, or has no place for it (0). */
   recorded(partition: Partition, record: WindowRecord, deliveries: number): void {
-    record.recorded = deliveries;
+    record.recorded = Math.min(deliveries, record.deliveries);
     if (record.state === "uncounted" && deliveries >= record.deliveries) {
       this.#parts.queue.add(partition, record);
     }
@@ -201,11 +203,13 @@ export class Lifecycle {
 
   /** The partition is another's: its records leave every list but stay in the hands of their holders. */
   letGo(partition: Partition): void {
+    this.#takenRounds += 1;
     this.#parts.queue.drop(partition);
     partition.gate?.disarm();
     for (const record of partition.window.inOrder()) {
       if (record.state !== "leased" && record.state !== "delayed") continue;
       record.list?.remove(record);
+      if (record.holder instanceof Session) record.holder.rememberTaken(this.#takenRounds, record);
       this.#takeFromHolder(record);
     }
   }

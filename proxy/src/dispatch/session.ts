@@ -1,5 +1,5 @@
 import type { RecordRef } from "@kafkaproxy/wire";
-import { type Holder, Linked, type WindowRecord } from "../ledger/index.ts";
+import { type Holder, Linked, OffsetRanges, type WindowRecord } from "../ledger/index.ts";
 import type { Alarm } from "./alarm.ts";
 import type { SessionInfo, SessionPort } from "./types.ts";
 
@@ -51,6 +51,27 @@ export class Session extends Linked<Session> implements Holder {
     this.clientName = info.clientName;
     this.mode = info.mode;
     this.port = port;
+  }
+
+  /** Held when their partition was taken away: if it comes back, an ack still counts. Per partition, the last time only. */
+  readonly #taken = new Map<number, { readonly round: number; readonly offsets: OffsetRanges }>();
+
+  /** `round` is another number each time that a partition is taken away. */
+  rememberTaken(round: number, record: WindowRecord): void {
+    const known = this.#taken.get(record.partition);
+    if (known?.round === round) known.offsets.add(record.offset);
+    else {
+      const offsets = new OffsetRanges();
+      offsets.add(record.offset);
+      this.#taken.set(record.partition, { round, offsets });
+    }
+  }
+
+  everHeld(record: WindowRecord): boolean {
+    return (
+      record.everHeldBy(this.id) ||
+      this.#taken.get(record.partition)?.offsets.has(record.offset) === true
+    );
   }
 
   /** True when it asks for records, or to be told of some, and can be written to. */

@@ -161,6 +161,8 @@ export interface DispatchPort {
     records: readonly SourceRecord[],
     nextOffset: Offset,
   ): number;
+  /** The first offset not below the window's next that is not known to be settled: a fetch may skip to it, over a long settled run. */
+  nextWanted(partition: number): Offset | undefined;
   /** Orderly: from now on the partition is another's (frames about it are answered `moved`). Returns its last commit, hand-over flag set. */
   surrender(now: number, partition: number): PartitionCommit;
   /** Disorderly: gone without a commit. */
@@ -175,10 +177,11 @@ export interface DispatchPort {
   /** Delivery on or off as a whole: fenced, paused or draining. Acks are taken all the same. */
   setDelivering(now: number, on: boolean): void;
   // sessions
+  /** Sends `owned` over `port` before it returns, and nothing else. */
   open(now: number, session: SessionInfo, port: SessionPort): void;
   /** The connection is gone, the leases run on. */
   detach(now: number, sessionId: string, port: SessionPort): void;
-  /** True: the session was known and goes on over `port`. */
+  /** True: the session was known and goes on over `port`; `owned` and the cancels it missed are sent before it returns. */
   resume(now: number, sessionId: string, port: SessionPort): boolean;
   /** A graceful end: what it still holds is ready again at once, uncounted. */
   close(now: number, sessionId: string): void;

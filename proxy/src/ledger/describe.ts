@@ -36,7 +36,8 @@ export function describe(window: Window, handedOver: boolean, whole: boolean): D
     expectedAt = offset + 1;
     if (record.deliveries === 0) continue;
     const leased = record.state === "leased";
-    if (leased && record.deliveries === 1) {
+    // A count that has its place keeps it.
+    if (leased && record.deliveries === 1 && record.recorded === 0) {
       if (offset !== outLast + 1 || outFirst < 0) {
         if (outFirst >= 0) out.push([outFirst, outLast]);
         outFirst = offset;

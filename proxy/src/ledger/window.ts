@@ -164,9 +164,7 @@ export class Window {
     const record = new WindowRecord(this.partition, offset);
     this.#records.set(offset, record);
     let at = this.#expected.length;
-    if ((this.#expected.at(-1)?.offset ?? -1) > offset) {
-      at = this.#expected.findIndex((other) => other.offset > offset);
-    }
+    while (at > 0 && (this.#expected[at - 1]?.offset ?? -1) > offset) at -= 1;
     this.#expected.splice(at, 0, record);
     return record;
   }

@@ -1,0 +1,103 @@
+import { Alarm } from "./alarm.ts";
+import type { Demand } from "./demand.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Partition } from "./partition.ts";
+import { Session } from "./session.ts";
+import type { TimerWheel } from "./timer-wheel.ts";
+import type { DispatchOptions, SessionInfo, SessionPort, SessionStatus } from "./types.ts";
+
+export interface SessionsParts {
+  readonly options: DispatchOptions;
+  readonly partitions: ReadonlyMap<number, Partition>;
+  readonly alarms: TimerWheel<Alarm>;
+  readonly lifecycle: Lifecycle;
+  readonly outbox: Outbox;
+  readonly demand: Demand;
+}
+
+/** Sessions come, lose their connection, come back, and end. */
+export class Sessions {
+  readonly #parts: SessionsParts;
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(parts: SessionsParts) {
+    this.#parts = parts;
+  }
+
+  get(sessionId: string): Session | undefined {
+    return this.#sessions.get(sessionId);
+  }
+
+  open(info: SessionInfo, port: SessionPort): void {
+    if (this.#sessions.has(info.sessionId)) {
+      throw new RangeError("A session of this id is open already; resume it.");
+    }
+    this.#sessions.set(info.sessionId, new Session(info, port));
+    port.send({ type: "owned", partitions: this.#owned() });
+  }
+
+  /** A session without a connection lives as long as it holds anything, and one ackTimeout more at most. */
+  detach(now: number, sessionId: string, port: SessionPort): void {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined || session.port !== port) return;
+    this.#unplug(session);
+    const { alarms, options } = this.#parts;
+    const forget = new Alarm((at) => {
+      if (session.held.size === 0) this.#sessions.delete(sessionId);
+      else alarms.schedule(at, forget, at + options.ackTimeoutMs);
+    });
+    session.forget = forget;
+    alarms.schedule(now, forget, now + options.ackTimeoutMs);
+  }
+
+  resume(sessionId: string, port: SessionPort): boolean {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return false;
+    this.#unplug(session);
+    session.port = port;
+    port.send({ type: "owned", partitions: this.#owned() });
+    const { missed } = session;
+    session.missed = [];
+    for (const { reason, record } of missed) this.#parts.outbox.cancel(session, reason, record);
+    return true;
+  }
+
+  close(sessionId: string): void {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return;
+    for (const record of session.held) {
+      const partition = this.#parts.partitions.get(record.partition);
+      if (partition !== undefined) this.#parts.lifecycle.release(partition, record);
+    }
+    this.#unplug(session);
+    this.#sessions.delete(sessionId);
+  }
+
+  /** Tells every session which partitions are ours. */
+  announce(): void {
+    const partitions = this.#owned();
+    for (const { port } of this.#sessions.values()) port?.send({ type: "owned", partitions });
+  }
+
+  status(): SessionStatus[] {
+    return [...this.#sessions.values()].map((session) => ({
+      clientName: session.clientName,
+      mode: session.mode,
+      connected: session.port !== undefined,
+      inFlight: session.held.size,
+      credit: session.credit,
+    }));
+  }
+
+  #owned(): number[] {
+    return [...this.#parts.partitions.keys()].sort((a, b) => a - b);
+  }
+
+  #unplug(session: Session): void {
+    this.#parts.demand.left(session);
+    session.forget?.disarm();
+    session.forget = undefined;
+    session.port = undefined;
+  }
+}

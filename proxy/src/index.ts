@@ -1,1 +1,20 @@
-export {};
+/** The data plane: one process, one pod. */
+export * from "./config/index.ts";
+export {
+  type DeadLetter,
+  findLetter,
+  type FindLetterOptions,
+  type LetterAnswer,
+  type LetterAnswerKind,
+  letterAnswerKinds,
+  letterHeaders,
+  type LetterPlace,
+} from "./deadletter/index.ts";
+export { Proxy, type ProxyDeps, type ProxyState, proxyStates, type Readiness } from "./proxy.ts";
+export {
+  type ProxyExitCode,
+  type ProxyReport,
+  runProxy,
+  type RunProxyOptions,
+} from "./run-proxy.ts";
+export type { ProxyPartitionStatus, ProxyStatus, Reachability } from "./status.ts";

@@ -111,7 +111,7 @@ async function until(what: string, condition: () => boolean | Promise<boolean>):
 
 test("byte for byte in the topic, made with the source's partitions; found by msgId; every other answer is distinct", async () => {
   await kafka.createTopic("orders", { partitions: 3 });
-  const { letters, written, close } = await office("orders");
+  const { letters, written, ...rest } = await office("orders");
   for (const partition of [0, 1, 2]) letters.gained(partition);
   letters.add(dead(1, 7));
   letters.add(dead(1, 8, null));
@@ -153,12 +153,12 @@ test("byte for byte in the topic, made with the source's partitions; found by ms
 
   await kafka.deleteRecords("orders-dlq", 1, 1);
   assert.equal((await letters.find("orders:1:7")).kind, "pruned");
-  await close();
+  await rest.close();
 });
 
 test("a duplicate keeps the first; another timestamp is another record and overwrites", async () => {
   await kafka.createTopic("twice", { partitions: 1 });
-  const { letters, index, written, close } = await office("twice");
+  const { letters, index, written, ...rest } = await office("twice");
   letters.gained(0);
   letters.add(dead(0, 1));
   await until("indexed", () => letters.status.retained === 1 && letters.status.behind.length === 0);
@@ -176,7 +176,7 @@ test("a duplicate keeps the first; another timestamp is another record and overw
     offset: 2,
     timestamp: 5,
   });
-  await close();
+  await rest.close();
 });
 
 test("what a crash or an outage left out of the index is repaired from the topic", async () => {
@@ -233,7 +233,7 @@ test("a record that the dead-letter topic refuses as too large: a pointer in its
     partitions: 1,
     config: { "max.message.bytes": "100000" },
   });
-  const { letters, written, close } = await office("large");
+  const { letters, written, ...rest } = await office("large");
   letters.gained(0);
   letters.add(dead(0, 0));
   letters.add(dead(0, 1, Buffer.alloc(200_000)));
@@ -248,12 +248,12 @@ test("a record that the dead-letter topic refuses as too large: a pointer in its
   const whole = await letters.find("large:0:2");
   assert.ok(whole.kind === "found");
   assert.equal(whole.letter.pointer, false);
-  await close();
+  await rest.close();
 });
 
 test("a dead-letter topic that is deleted is made again, what is dead waits meanwhile", async () => {
   await kafka.createTopic("gone", { partitions: 1 });
-  const { letters, written, close } = await office("gone");
+  const { letters, written, ...rest } = await office("gone");
   letters.gained(0);
   letters.add(dead(0, 0));
   await until("durable", () => written.length === 1);
@@ -261,5 +261,5 @@ test("a dead-letter topic that is deleted is made again, what is dead waits mean
   letters.add(dead(0, 1));
   await until("durable", () => written.length === 2);
   assert.equal((await kafka.consumeAll("gone-dlq")).length, 1);
-  await close();
+  await rest.close();
 });

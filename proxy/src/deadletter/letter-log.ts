@@ -20,6 +20,8 @@ export interface KafkaLetterLogOptions {
 
 /** A topic can be given more partitions: look again this often. */
 const refreshMs = 60_000;
+/** A write that does not succeed for this long is the writer's to try again: it says so, and a hand-over does not wait for it. */
+const produceDeadlineMs = 5_000;
 /** What our own headers may add to a record that just fitted the source. */
 const headerRoomBytes = 64 * 1024;
 /** Largest value of a 64-bit setting. */
@@ -44,7 +46,9 @@ export class KafkaLetterLog implements LetterLog {
     const { topic } = this.#options;
     try {
       const target = partition % (await this.partitionCount());
-      const { baseOffset } = await this.#producer.produce(topic, target, letters);
+      const { baseOffset } = await this.#producer.produce(topic, target, letters, {
+        deadlineMs: produceDeadlineMs,
+      });
       return { topic, partition: target, baseOffset };
     } catch (error) {
       if (error instanceof KafkaError && error.code === "topic-not-found") {

@@ -1,0 +1,272 @@
+import type { Logger } from "@kafkaproxy/kafka";
+import type { ProxyConfig } from "./config/index.ts";
+import type { LetterAnswer } from "./deadletter/index.ts";
+import { openRooms, type Rooms } from "./rooms.ts";
+import { proxyStatus, type ProxyStatus } from "./status.ts";
+import { StuckWatch } from "./stuck-watch.ts";
+import { Ticker } from "./ticker.ts";
+import { within } from "./within.ts";
+
+export const proxyStates = ["starting", "serving", "draining", "stopped", "failed"] as const;
+/**
+ * `starting` until the group is joined and the registry is asked to announce us; `failed`: it can't go on by
+ * itself, `failure` says why.
+ */
+export type ProxyState = (typeof proxyStates)[number];
+
+export interface ProxyDeps {
+  readonly logger: Logger;
+  /** 0 to 1. Default Math.random. */
+  readonly random?: () => number;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** What is missing, in words. */
+  readonly reasons: readonly string[];
+}
+
+const superviseMs = 100;
+/** A partition with lag whose watermark has not moved for this long is shown as stuck. */
+const stuckAfterMs = 60_000;
+/** What a close without a drain waits for Kafka. */
+const closeTimeoutMs = 5_000;
+
+/** One proxy: a consumer group member that hands single messages to workers. One process runs one of it. */
+export class Proxy {
+  readonly #config: ProxyConfig;
+  readonly #logger: Logger;
+  readonly #random: () => number;
+  readonly #stuck = new StuckWatch(stuckAfterMs);
+  readonly #ended = Promise.withResolvers<ProxyState>();
+  #state: ProxyState = "starting";
+  #failure: Error | undefined;
+  #rooms: Rooms | undefined;
+  #ticker: Ticker | undefined;
+  #supervisor: NodeJS.Timeout | undefined;
+  #address: Address | undefined;
+  #adminAddress: Address | undefined;
+  #started: Promise<void> | undefined;
+  #drained: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+  /** Last said in the log, so that an outage is one line. */
+  #said = { kafka: true, zookeeper: true };
+  #startedAt = performance.now();
+
+  constructor(config: ProxyConfig, deps: ProxyDeps) {
+    this.#config = config;
+    this.#logger = deps.logger;
+    this.#random = deps.random ?? Math.random;
+  }
+
+  get state(): ProxyState {
+    return this.#state;
+  }
+
+  /** Why the state is `failed`. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Where workers connect. @throws before start() has resolved. */
+  get address(): Address {
+    if (this.#address === undefined) throw new Error("the proxy has no address before start()");
+    return this.#address;
+  }
+
+  /** Where probes and people ask. @throws before start() has resolved. */
+  get adminAddress(): Address {
+    if (this.#adminAddress === undefined) {
+      throw new Error("the proxy has no admin address before start()");
+    }
+    return this.#adminAddress;
+  }
+
+  /** Resolves with `stopped` or `failed`, when all is closed or can't go on. */
+  get ended(): Promise<ProxyState> {
+    return this.#ended.promise;
+  }
+
+  /**
+   * Resolves when it listens. Kafka and ZooKeeper may be away: it tries on by itself.
+   * Rejects when a port can't be had or a file can't be read; the state is `failed` then.
+   */
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
+    try {
+      const rooms = await openRooms(this.#config, {
+        logger: this.#logger,
+        random: this.#random,
+        fenceChanged: (reason) => {
+          if (reason === undefined)
+            this.#logger.info({}, "a heartbeat succeeded: delivering again");
+          else
+            this.#logger.warn(
+              { reason },
+              "fenced: nothing is delivered until a heartbeat succeeds",
+            );
+          this.#gate();
+        },
+        failed: (error) => {
+          this.#fail(error);
+        },
+      });
+      this.#rooms = rooms;
+      this.#gate();
+      this.#address = await rooms.listener.start();
+      rooms.session.start();
+      rooms.source.start();
+      this.#ticker = new Ticker(rooms.dispatch, rooms.now);
+      this.#ticker.start();
+      this.#supervisor = setInterval(() => {
+        this.#supervise(rooms);
+      }, superviseMs);
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error));
+      this.#fail(failure);
+      await this.close();
+      throw failure;
+    }
+  }
+
+  readiness(): Readiness {
+    const rooms = this.#rooms;
+    const reasons: string[] = [];
+    if (this.#state !== "serving") reasons.push(`the proxy is ${this.#state}`);
+    if (rooms === undefined) return { ready: false, reasons };
+    if (!rooms.source.joined) reasons.push("the consumer group has not been joined yet");
+    const fenced = rooms.fence.reason;
+    if (fenced !== undefined) reasons.push(`fenced: ${fenced}`);
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  status(): ProxyStatus {
+    return proxyStatus({
+      config: this.#config,
+      state: this.#state,
+      failure: this.#failure,
+      readiness: this.readiness(),
+      startedAt: this.#startedAt,
+      rooms: this.#rooms,
+      stuck: this.#stuck,
+    });
+  }
+
+  async findDeadLetter(msgId: string): Promise<LetterAnswer> {
+    const rooms = this.#rooms;
+    if (rooms === undefined) return { kind: "unavailable", message: "the proxy has not started" };
+    return await rooms.deadLetters.find(msgId);
+  }
+
+  /**
+   * Ends without leaving anything behind: workers are told to go and finish inside `graceMs` (default: the
+   * configured drain time-out), partitions are handed over with a confirmed commit, the group is left.
+   */
+  drain(graceMs = this.#config.drainTimeoutMs): Promise<void> {
+    this.#drained ??= this.#drain(graceMs);
+    return this.#drained;
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    await this.#started?.catch(() => undefined);
+    const rooms = this.#rooms;
+    if (rooms === undefined || this.#closed !== undefined) return await this.close();
+    this.#logger.info({ graceMs, inFlight: rooms.dispatch.inFlight }, "draining");
+    const deadline = rooms.now() + graceMs;
+    if (this.#state !== "failed") this.#state = "draining";
+    await rooms.registry.close();
+    rooms.listener.goaway(graceMs, "the proxy is stopping");
+    this.#gate();
+    while (rooms.now() < deadline && this.#closed === undefined && !idle(rooms)) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const left = rooms.dispatch.inFlight;
+    if (left > 0)
+      this.#logger.warn(
+        { inFlight: left },
+        "the grace period is over: the next owner takes over what is still being worked on",
+      );
+    await rooms.source.close({ leave: true });
+    await this.close();
+  }
+
+  /** Ends at once: the group keeps our partitions for us until its session time-out. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#supervisor);
+    this.#ticker?.close();
+    const rooms = this.#rooms;
+    if (rooms !== undefined) {
+      const ending = (async () => {
+        await rooms.source.close({ leave: false });
+        await rooms.registry.close();
+        await rooms.deadLetters.close();
+        await rooms.listener.close();
+        await rooms.session.close();
+        await rooms.connection.close();
+      })();
+      await within(ending, closeTimeoutMs);
+    }
+    if (this.#state !== "failed") this.#state = "stopped";
+    this.#logger.info({ state: this.#state }, "stopped");
+    this.#ended.resolve(this.#state);
+  }
+
+  #fail(error: Error): void {
+    if (this.#state === "failed") return;
+    this.#state = "failed";
+    this.#failure = error;
+    this.#logger.error({ err: error }, "the proxy can't go on");
+    this.#gate();
+    this.#ended.resolve("failed");
+  }
+
+  /** Delivery is on while we serve and are neither paused nor fenced; acks are taken all the same. */
+  #gate(): void {
+    const rooms = this.#rooms;
+    if (rooms === undefined) return;
+    const serving = this.#state === "starting" || this.#state === "serving";
+    const on = serving && !this.#config.paused && rooms.fence.reason === undefined;
+    rooms.dispatch.setDelivering(performance.now(), on);
+  }
+
+  #supervise(rooms: Rooms): void {
+    const now = rooms.now();
+    if (this.#state === "starting" && rooms.source.joined && rooms.fence.reason === undefined) {
+      this.#state = "serving";
+      rooms.registry.register(this.address.port);
+      this.#logger.info({ ...this.address }, "serving");
+    }
+    const ends = new Map(rooms.source.partitions().map(({ partition, end }) => [partition, end]));
+    this.#stuck.observe(now, rooms.dispatch.partitions(now), (partition) => ends.get(partition));
+    this.#say("kafka", rooms.source.reachable.ok || !rooms.source.joined);
+    this.#say("zookeeper", rooms.zookeeper().ok);
+  }
+
+  #say(what: "kafka" | "zookeeper", ok: boolean): void {
+    if (this.#said[what] === ok) return;
+    this.#said[what] = ok;
+    const name = what === "kafka" ? "Kafka" : "ZooKeeper";
+    if (ok) this.#logger.info({}, `${name} answers again`);
+    else this.#logger.warn({}, `${name} does not answer: trying on`);
+  }
+}
+
+/** Nothing is with a worker, and nothing waits for the dead-letter topic that takes records. */
+function idle(rooms: Rooms): boolean {
+  const { waiting, problem } = rooms.deadLetters.status;
+  return rooms.dispatch.inFlight === 0 && (waiting === 0 || problem !== undefined);
+}

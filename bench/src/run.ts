@@ -1,0 +1,85 @@
+import { startKafka, startZooKeeper } from "../../test/servers/index.ts";
+import { type LatencyRound, latencyRound } from "./latency.ts";
+import type { Options } from "./options.ts";
+import { type Report, reportOf } from "./report.ts";
+import { bare, proxied, type Servers, type Subject } from "./subjects.ts";
+import { type ThroughputRound, throughputRound } from "./throughput.ts";
+
+const topic = "bench";
+
+/** All rounds of all subjects in turn, A B A B, so that the machine's moods meet all of them. */
+async function interleaved<T>(
+  subjects: readonly Subject[],
+  rounds: number,
+  measure: (subject: Subject, group: string) => Promise<T>,
+): Promise<Map<string, T[]>> {
+  const found = new Map<string, T[]>(subjects.map(({ name }) => [name, []]));
+  for (let round = 1; round <= rounds; round++) {
+    for (const subject of subjects) {
+      found.get(subject.name)?.push(await measure(subject, `${subject.name}-${round}`));
+    }
+  }
+  return found;
+}
+
+async function measureAll(
+  servers: Servers,
+  options: Options,
+  note: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Report> {
+  const { kafka } = servers;
+  const subjects = [
+    bare(servers, options),
+    ...options.modes.map((mode) => proxied(servers, options, mode)),
+  ];
+  let throughput = new Map<string, ThroughputRound[]>();
+  if (options.rounds > 0) {
+    note(`producing ${options.records} records of ${options.valueBytes} bytes ...`);
+    await kafka.createTopic(topic, { partitions: options.partitions });
+    await kafka.fill(topic, { count: options.records, valueBytes: options.valueBytes });
+    throughput = await interleaved(subjects, options.rounds, async (subject, group) => {
+      const place = { topic, group: `throughput-${group}` };
+      const round = await throughputRound(subject, kafka, place, options, signal);
+      note(`throughput ${group}: ${Math.round(round.recordsPerSecond)} records/s`);
+      return round;
+    });
+  }
+  const latency: Map<string, LatencyRound[]> = await interleaved(
+    subjects,
+    options.latencyRounds,
+    async (subject, group) => {
+      const name = `latency-${group}`;
+      const round = await latencyRound(
+        subject,
+        kafka,
+        { topic: name, group: name },
+        options,
+        signal,
+      );
+      note(`${name}: p50 ${round.p50Ms.toFixed(2)} ms, p99 ${round.p99Ms.toFixed(2)} ms`);
+      return round;
+    },
+  );
+  return reportOf(options, throughput, latency);
+}
+
+/** Starts the servers, measures, ends them. */
+export async function run(
+  options: Options,
+  note: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Report> {
+  note("starting ZooKeeper and Kafka ...");
+  const zookeeper = await startZooKeeper();
+  try {
+    const kafka = await startKafka();
+    try {
+      return await measureAll({ kafka, zookeeper }, options, note, signal);
+    } finally {
+      await kafka.stop();
+    }
+  } finally {
+    await zookeeper.stop();
+  }
+}

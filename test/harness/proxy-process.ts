@@ -60,6 +60,7 @@ export function startProxy(
   settings: Readonly<Record<string, unknown>>,
   file?: { name: string; text: string },
 ): ProxyProcess {
+  const instance = typeof settings["instance"] === "string" ? settings["instance"] : "unnamed";
   const folder = mkdtempSync(join(tmpdir(), "kafkaproxy-test-"));
   const configFile = join(folder, file?.name ?? "proxy.yaml");
   writeFileSync(configFile, file?.text ?? stringify(settings));
@@ -85,7 +86,7 @@ export function startProxy(
   });
   const adminAddress = () => report.adminAddress ?? "";
   return {
-    instance: String(settings["instance"] ?? ""),
+    instance,
     pid: child.pid ?? -1,
     get state() {
       return report.state;
@@ -105,7 +106,7 @@ export function startProxy(
       return (await response.json()) as ProxyStatus;
     },
     async serving() {
-      await until(`proxy ${settings["instance"]} serving`, () => {
+      await until(`proxy ${instance} serving`, () => {
         if (report.state === "ended") throw new Error(`the proxy ended:\n${log}`);
         return report.state === "serving";
       });

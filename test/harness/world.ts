@@ -7,7 +7,7 @@ import {
   type ZooKeeperServer,
 } from "../servers/index.ts";
 import { type ProxyProcess, startProxy } from "./proxy-process.ts";
-import { Recorder } from "./recorder.ts";
+import type { Recorder } from "./recorder.ts";
 
 /** The servers of a suite. */
 export interface World {

@@ -118,10 +118,13 @@ test("a worker that never acks: 5 deliveries, each an ackTimeout apart, then the
     const { stdout } = await run(process.execPath, [
       ...process.execArgv,
       cliEntry,
-      ...["--json", "dlq", "show", msgId],
-      ...["--zookeeper", world.zookeeper.connectString],
-      ...["--kafka", world.kafka.bootstrapServers.join(",")],
-      ...["--group", scene.group],
+      "--json",
+      "dlq",
+      "show",
+      msgId,
+      `--zookeeper=${world.zookeeper.connectString}`,
+      `--kafka=${world.kafka.bootstrapServers.join(",")}`,
+      `--group=${scene.group}`,
     ]);
     assert.match(stdout, /deliveries-exhausted/u);
     await until("committed lag 0", async () => (await scene.lag()) === 0);

@@ -90,7 +90,7 @@ test("a proxy killed and started again inside the session time-out has its parti
     const [first, other] = [scene.proxy(0), scene.proxy(1)];
     await Promise.all([first.serving(), other.serving()]);
     const owned = async (proxy: typeof first) =>
-      (await proxy.status()).partitions.map(({ partition }) => partition).sort();
+      (await proxy.status()).partitions.map(({ partition }) => partition).sort((a, b) => a - b);
     const before = await until("both have two partitions", async () => {
       const [a, b] = [await owned(first), await owned(other)];
       return a.length === 2 && b.length === 2 && { a, b };

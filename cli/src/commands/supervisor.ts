@@ -1,11 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-
-/** What a served proxy tells its supervisor over the IPC channel. */
-export interface ServeReport {
-  readonly state: string;
-  readonly address?: string;
-  readonly adminAddress?: string;
-}
+import type { ProxyReport } from "@kafkaproxy/proxy";
 
 export interface SupervisedProxy {
   readonly instance: string;
@@ -15,7 +9,7 @@ export interface SupervisedProxy {
 
 export type SupervisorEvent =
   | { readonly event: "started"; readonly instance: string; readonly pid: number }
-  | ({ readonly event: "report"; readonly instance: string; readonly pid: number } & ServeReport)
+  | ({ readonly event: "report"; readonly instance: string; readonly pid: number } & ProxyReport)
   | {
       readonly event: "ended";
       readonly instance: string;
@@ -66,7 +60,7 @@ export function supervise(
     const pid = child.pid ?? -1;
     running.set(proxy.instance, child);
     onEvent({ event: "started", instance: proxy.instance, pid });
-    child.on("message", (report: ServeReport) => {
+    child.on("message", (report: ProxyReport) => {
       onEvent({ ...report, event: "report", instance: proxy.instance, pid });
     });
     const end = (code: number | null, signal: string | null) => {

@@ -21,22 +21,18 @@ function onThisMachine(settings: Record<string, unknown>): Record<string, unknow
   };
 }
 
-function describe(event: SupervisorEvent, output: Output): string | undefined {
+function describe(event: SupervisorEvent, output: Output): string {
   const name = output.paint("bold", event.instance);
-  switch (event.event) {
-    case "started":
-      return `${name} started, pid ${event.pid}`;
-    case "report":
-      return event.address === undefined
-        ? `${name} ${event.state}`
-        : `${name} ${event.state}, workers on ${event.address}, admin on http://${event.adminAddress}`;
-    case "ended": {
-      const how = event.signal ?? `exit code ${event.code}`;
-      return event.restartInMs === undefined
-        ? `${name} ended (${how})`
-        : `${name} ${output.paint("yellow", `died (${how})`)}, starting again in ${event.restartInMs} ms`;
-    }
+  if (event.event === "started") return `${name} started, pid ${event.pid}`;
+  if (event.event === "report") {
+    return event.address === undefined
+      ? `${name} ${event.state}`
+      : `${name} ${event.state}, workers on ${event.address}, admin on http://${event.adminAddress}`;
   }
+  const how = event.signal ?? `exit code ${event.code}`;
+  return event.restartInMs === undefined
+    ? `${name} ended (${how})`
+    : `${name} ${output.paint("yellow", `died (${how})`)}, starting again in ${event.restartInMs} ms`;
 }
 
 /**
@@ -67,7 +63,7 @@ export async function up(
     }
     const supervisor = supervise(proxies, entry, (event) => {
       if (output.json) output.result(event, "");
-      else output.note(describe(event, output) ?? "");
+      else output.note(describe(event, output));
     });
     const ask = () => void supervisor.stop();
     signals.stop.addEventListener("abort", ask, { once: true });

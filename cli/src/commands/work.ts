@@ -8,7 +8,6 @@ export interface WorkOptions {
   readonly concurrency: number;
   /** Exit code of the command that sends the message straight to the dead-letter topic. */
   readonly rejectCode?: number;
-  readonly drainTimeoutMs: number;
   readonly connect: ConnectOptions;
 }
 
@@ -21,7 +20,7 @@ export async function work(options: WorkOptions, output: Output, stop: AbortSign
       if (code === 0 || signal.aborted) return;
       const reason = ended === null ? `exit code ${code}` : `ended by ${ended}`;
       output.note(`${message.msgId} attempt ${message.attempt}: ${reason}`);
-      if (code !== null && code === options.rejectCode) await message.reject(reason);
+      if (code !== null && code === options.rejectCode) message.reject(reason);
       else throw new CliError(exitCodes.failed, reason);
     },
     { concurrency: options.concurrency },

@@ -59,6 +59,19 @@ export interface RequestQueue {
   readonly pending: readonly unknown[];
   throttledUntil: number;
   throttleCheckTimeoutId: NodeJS.Timeout | null;
+  push(request: {
+    readonly entry: {
+      readonly apiKey: number;
+      readonly apiName: string;
+      readonly apiVersion: number;
+      readonly correlationId: number;
+      readonly resolve: (answer: unknown) => void;
+      readonly reject: (error: Error) => void;
+    };
+    readonly expectResponse: boolean;
+    readonly requestTimeout: number | null;
+    readonly sendRequest: () => void;
+  }): void;
   scheduleCheckPendingRequests(): void;
   checkPendingRequests(): void;
   rejectAll(error: Error): void;

@@ -4,6 +4,7 @@ import { connect as connectTls } from "node:tls";
 import { KafkaError } from "../errors.ts";
 import { Connection, messages, neededVersions } from "./kafkajs.ts";
 import type { ApiVersions, InternalLogger, Message } from "./kafkajs.ts";
+import { stopIdleThrottleCheck } from "./throttle.ts";
 import type { Address, Logger, ResolvedSettings, TlsSettings } from "./settings.ts";
 
 const keepAliveMs = 60_000;
@@ -202,22 +203,6 @@ function assertSupported(versions: ApiVersions, broker: string): void {
       );
     }
   }
-}
-
-/**
- * kafkajs asks every millisecond whether a throttled request may go, also when nothing waits (8.7 %
- * of a core measured, and a negative time-out). Ours asks when something waits, and when it may go.
- */
-function stopIdleThrottleCheck(connection: Connection): void {
-  const queue = connection.requestQueue;
-  queue.scheduleCheckPendingRequests = () => {
-    if (queue.pending.length === 0 || queue.throttleCheckTimeoutId !== null) return;
-    const waitMs = Math.max(queue.throttledUntil - Date.now() + 1, 1);
-    queue.throttleCheckTimeoutId = setTimeout(() => {
-      queue.throttleCheckTimeoutId = null;
-      queue.checkPendingRequests();
-    }, waitMs);
-  };
 }
 
 /**

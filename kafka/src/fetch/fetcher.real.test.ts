@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { closeSync, globSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { startKafka } from "../../../test/servers/index.ts";
 import type { KafkaCluster } from "../../../test/servers/index.ts";
 import { KafkaConnection } from "../connection/index.ts";
@@ -211,6 +214,57 @@ test("a record larger than every limit still comes", async () => {
   fetcher.add(1, 0);
   await until("both", () => values(0).length === 1 && values(1).length === 1);
   assert.equal(values(0)[0], value);
+  await fetcher.close();
+});
+
+test("a corrupt batch is said, with its place, and never skipped", async () => {
+  const topic = `corrupt-${process.pid}`;
+  await kafka.createTopic(topic);
+  await kafka.produce(topic, numbered(0, 3, 0));
+  await kafka.produce(topic, numbered(3, 6, 0));
+  const root = fileURLToPath(new URL("../../../.cache/run", import.meta.url));
+  const logs = globSync(`*/**/${topic}-0/*.log`, { cwd: root }).map((path) => join(root, path));
+  assert.equal(logs.length, 3, "the log of each replica");
+  const flip = (): void => {
+    for (const path of logs) {
+      const bytes = readFileSync(path);
+      const at = bytes.indexOf("v4");
+      const file = openSync(path, "r+");
+      writeSync(file, Buffer.from([bytes[at]! ^ 0x01]), 0, 1, at);
+      closeSync(file);
+    }
+  };
+  flip();
+  const { fetcher, values, errors } = reader(topic);
+  fetcher.add(0, 0);
+  await until("it is said twice", () => errors.length >= 2);
+  assert.equal(errors[0]?.code, "corrupt-batch");
+  assert.match(errors[0]?.message ?? "", /offset 3/);
+  assert.ok((fetcher.position(0) ?? 9) <= 3);
+  flip();
+  await until("mended", () => values(0).length === 6);
+  assert.deepEqual(values(0), names(0, 6));
+  await fetcher.close();
+});
+
+test("a handler that throws gets the batch again", async () => {
+  await kafka.createTopic("thrown");
+  await kafka.produce("thrown", numbered(0, 3, 0));
+  const offsets: number[] = [];
+  const { fetcher, errors } = reader("thrown", {
+    handlers: {
+      batch: ({ records }) => {
+        offsets.push(...records.map(({ offset }) => offset));
+        if (offsets.length === 3) throw new Error("not now");
+      },
+      outOfRange: () => assert.fail("not out of range"),
+      error: (error) => errors.push(error),
+    },
+  });
+  fetcher.add(0, 0);
+  await until("again", () => offsets.length === 6);
+  assert.deepEqual(offsets, [0, 1, 2, 0, 1, 2]);
+  assert.equal(fetcher.position(0), 3);
   await fetcher.close();
 });
 

@@ -14,6 +14,7 @@ function member(instanceId: string, data: Partial<GroupMemberData> = {}): GroupM
     partitionCount: 0,
     owned: [],
     ownedGeneration: -1,
+    asked: 0,
     ...data,
   };
 }

@@ -13,6 +13,7 @@ const data: MemberData = {
   partitionCount: 12,
   owned: [1, 4],
   ownedGeneration: 17,
+  asked: 2,
 };
 
 /** A subscription as another version of ours might write it. */
@@ -54,12 +55,23 @@ test("an assignment survives the way; another topic's partitions and no answer a
       fc.string({ minLength: 1, maxLength: 40 }),
       fc.array(fc.nat(100_000)),
       (topic, partitions) => {
-        const bytes = encodeAssignment(topic, partitions);
-        assert.deepEqual(decodeAssignment(topic, bytes), partitions);
-        assert.deepEqual(decodeAssignment(`${topic}x`, bytes), []);
+        const assignment = { partitions, withheld: partitions.slice(1) };
+        const bytes = encodeAssignment(topic, assignment);
+        assert.deepEqual(decodeAssignment(topic, bytes), assignment);
+        assert.deepEqual(decodeAssignment(`${topic}x`, bytes).partitions, []);
       },
     ),
   );
-  assert.deepEqual(decodeAssignment("t", Buffer.alloc(0)), []);
-  assert.deepEqual(decodeAssignment("t", null), []);
+  assert.deepEqual(decodeAssignment("t", Buffer.alloc(0)), { partitions: [], withheld: [] });
+  assert.deepEqual(decodeAssignment("t", null), { partitions: [], withheld: [] });
+});
+
+test("an assignment that is cut is refused, not half read", () => {
+  const bytes = encodeAssignment("orders", { partitions: [1, 2], withheld: [3] });
+  for (let length = 1; length < bytes.length; length += 1) {
+    assert.throws(
+      () => decodeAssignment("orders", bytes.subarray(0, length)),
+      (error) => error instanceof KafkaError && error.code === "group-protocol",
+    );
+  }
 });

@@ -22,6 +22,7 @@ const memberData = {
   partitionCount: 0,
   owned: [],
   ownedGeneration: -1,
+  asked: 0,
 };
 
 before(async () => {
@@ -177,6 +178,26 @@ test("two processes with one instance id: the newer stays, the older stops and s
   await fleet.close();
 });
 
+test("a member that dies while it gives up, and is back at once, leaves nothing without an owner", async () => {
+  const { fleet } = await fleetOn(2);
+  const stuck = Promise.withResolvers<void>();
+  const first = fleet.add(
+    "pod-0",
+    { ordinal: 0, replicas: 2 },
+    { revoked: async () => await stuck.promise },
+  );
+  await fleet.settled(2, { "pod-0": [0, 1] });
+  const second = fleet.add("pod-1", { ordinal: 1, replicas: 2 });
+  await until("giving up", () => first.member.owned.size === 1 && second.member.state === "stable");
+  const closing = first.crash();
+  fleet.holders.clear();
+  stuck.resolve();
+  await closing;
+  fleet.add("pod-0", { ordinal: 0, replicas: 2 });
+  await fleet.settled(2, { "pod-0": [0], "pod-1": [1] });
+  await fleet.close();
+});
+
 test("partitions added later are noticed and given out", async () => {
   const { fleet, topic } = await fleetOn(2);
   fleet.add("pod-0", { ordinal: 0, replicas: 2 });
@@ -277,7 +298,7 @@ test("a member of a newer minor version, with fields unknown to us, takes part",
       { lane: "group", timeoutMs: 20_000 },
     );
   let { memberId, generationId } = await join("");
-  let partitions: number[] = [];
+  let partitions: readonly number[] = [];
   await until("it has its share", async () => {
     const synced = await connection.send(
       coordinator,
@@ -290,12 +311,12 @@ test("a member of a newer minor version, with fields unknown to us, takes part",
       }),
       { lane: "group", timeoutMs: 20_000 },
     );
-    partitions = decodeAssignment(topic, synced.memberAssignment);
+    ({ partitions } = decodeAssignment(topic, synced.memberAssignment));
     if (partitions.length === 0) ({ memberId, generationId } = await join(memberId));
     return partitions.length > 0;
   });
   assert.deepEqual(partitions, [1, 3]);
-  assert.deepEqual([...ours.member.owned].sort(), [0, 2]);
+  assert.deepEqual([...ours.member.owned], [0, 2]);
   await fleet.close();
 });
 
@@ -362,6 +383,20 @@ test("members that come, crash and leave: never two owners, in the end all is ow
   for (let ordinal = 0; ordinal < replicas; ordinal += 1) {
     if (!running.has(ordinal)) start(ordinal);
   }
+  await fleet.settled(12, {
+    "pod-0": [0, 4, 8],
+    "pod-1": [1, 5, 9],
+    "pod-2": [2, 6, 10],
+    "pod-3": [3, 7, 11],
+  });
+  // One that does not come back: after the session time-out the others have its share.
+  await running.get(2)!.crash();
+  await fleet.settled(12, {
+    "pod-0": [0, 2, 4, 8],
+    "pod-1": [1, 5, 6, 9],
+    "pod-3": [3, 7, 10, 11],
+  });
+  start(2);
   await fleet.settled(12, {
     "pod-0": [0, 4, 8],
     "pod-1": [1, 5, 9],

@@ -11,6 +11,9 @@ const fencedInstance = 82;
 const unknownMember = 25;
 /** A refusal that people can mend (an ACL, members of another protocol) is tried again this often. */
 const refusedRetryMs = 5_000;
+/** Giving up takes a commit and a join: much less than this. */
+const withheldMs = 4_000;
+const withheldStaggerMs = 300;
 
 /**
  * A static member of a consumer group, for one topic, with incremental rebalancing: partitions that
@@ -40,6 +43,8 @@ export class GroupMember {
   #closing = false;
   #running: Promise<void> | undefined;
   #joinUnderWay = false;
+  #asked = 0;
+  #withheldTimer: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: GroupMemberOptions) {
@@ -127,6 +132,7 @@ export class GroupMember {
       }
     }
     stopLooking();
+    clearTimeout(this.#withheldTimer);
   }
 
   async #rejoinOnce(): Promise<void> {
@@ -136,6 +142,7 @@ export class GroupMember {
     if (this.#closing) return;
     this.#rejoinWanted = false;
     this.#joinUnderWay = true;
+    clearTimeout(this.#withheldTimer);
     const sentAt = this.#heartbeat.now();
     try {
       const joined = await this.#protocol.join({
@@ -148,6 +155,7 @@ export class GroupMember {
           configGeneration,
           startedAtMs: this.#startedAtMs,
           partitionCount: this.#partitionCount,
+          asked: this.#asked,
           ...this.#ownership.claim(),
         },
       });
@@ -155,12 +163,15 @@ export class GroupMember {
       this.#partitionCount = joined.partitionCount;
       // The old generation's heartbeats are refused from here on, and the leader may take its time.
       this.#heartbeat.begin(joined.identity, sentAt);
+      const syncedAt = this.#heartbeat.now();
       const assigned = await this.#protocol.sync(
         joined,
         this.#rebalanceTimeoutMs + this.#connection.requestTimeoutMs,
       );
+      this.#heartbeat.begin(joined.identity, syncedAt);
       this.#refusal = undefined;
-      const gaveUp = this.#ownership.take(assigned, joined.identity);
+      const gaveUp = this.#ownership.take(assigned.partitions, joined.identity);
+      this.#watchWithheld(assigned.withheld);
       this.#setState("stable");
       if (gaveUp !== undefined) {
         await gaveUp;
@@ -266,6 +277,25 @@ export class GroupMember {
     } catch (error) {
       this.#logger.debug({ error }, "group: metadata not refreshed");
     }
+  }
+
+  /**
+   * Who must give a partition up does so in a moment and rejoins. If it died just then and was back
+   * at once, it knows nothing of it, and nobody else would ask: so all do, one after the other.
+   */
+  #watchWithheld(withheld: readonly number[]): void {
+    if (withheld.length === 0) return;
+    this.#withheldTimer = setTimeout(
+      () => {
+        this.#logger.warn(
+          { withheld },
+          "group: partitions are not given up, asking for a new round",
+        );
+        this.#asked += 1;
+        this.#wantRejoin();
+      },
+      withheldMs + this.#options.ordinal * withheldStaggerMs,
+    );
   }
 
   #wantRejoin(): void {

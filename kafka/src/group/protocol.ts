@@ -4,7 +4,7 @@ import type { KafkaConnection, Lane, Message } from "../connection/index.ts";
 import { KafkaError } from "../errors.ts";
 import { assign } from "./assignor.ts";
 import { decodeAssignment, decodeMember, encodeAssignment, encodeMember } from "./member-data.ts";
-import type { MemberData } from "./member-data.ts";
+import type { MemberAssignment, MemberData } from "./member-data.ts";
 import type { MemberIdentity } from "./options.ts";
 
 /** Its number changes when members of two versions can't share a group. */
@@ -78,7 +78,7 @@ export class GroupProtocol {
   }
 
   /** Our partitions. Waits at the broker until the leader has said them. */
-  async sync(joined: Joined, timeoutMs: number): Promise<number[]> {
+  async sync(joined: Joined, timeoutMs: number): Promise<MemberAssignment> {
     const { groupId, topic, instanceId } = this.#names;
     const answer = await this.#ask(
       "group",
@@ -173,7 +173,10 @@ export class GroupProtocol {
       partitionCount,
       assignments: members.map(({ memberId, groupInstanceId }) => ({
         memberId,
-        memberAssignment: encodeAssignment(topic, byMember.get(groupInstanceId ?? memberId) ?? []),
+        memberAssignment: encodeAssignment(topic, {
+          partitions: byMember.get(groupInstanceId ?? memberId) ?? [],
+          withheld,
+        }),
       })),
     };
   }

@@ -21,6 +21,8 @@ const topicExists = 36;
 interface ProduceAnswer {
   readonly errorCode: number;
   readonly baseOffset: number;
+  /** kafkajs holds our next requests back for so long, as the broker's quota asks. */
+  readonly clientSideThrottleTime: number;
 }
 
 /** Writes batches byte for byte, each confirmed by all replicas in sync (acks=all). */
@@ -148,5 +150,9 @@ function decodeProduce(payload: Buffer): ProduceAnswer {
   from.readInt32();
   from.readInt32();
   const errorCode = from.readInt16();
-  return { errorCode, baseOffset: safeOffset(from.readInt64()) };
+  const baseOffset = safeOffset(from.readInt64());
+  // The log's append time and its start.
+  from.readInt64();
+  from.readInt64();
+  return { errorCode, baseOffset, clientSideThrottleTime: from.readInt32() };
 }

@@ -1,0 +1,207 @@
+import type { Credit } from "@kafkaproxy/wire";
+import { Rotation, type Source, type Supply, type Taker } from "./supply.ts";
+
+/** A proxy that has delivered nothing for this long lends its credit to those that do, in ms. */
+const idleAfterMs = 100;
+
+interface SourceCredit {
+  readonly source: Source;
+  /** Granted, and not used as far as we know. */
+  credit: number;
+  /** Asked back, not confirmed; part of `credit` until it is. */
+  revoking: number;
+  revocationId: number;
+  deliveredAt: number;
+  grantedAt: number;
+}
+
+/**
+ * The credit of all proxies together is the room there is, never more.
+ *
+ * Every proxy has one credit if there are enough, so that it can begin; proxies that deliver share
+ * the rest. When a busy one has none left, idle ones give theirs back: a credit counts as theirs
+ * until they confirm, so what is on its way finds room.
+ */
+export class PushSupply implements Supply {
+  readonly #sources = new Map<Source, SourceCredit>();
+  readonly #takers = new Set<Taker>();
+  readonly #turns = new Rotation();
+  readonly #takerTurns = new Rotation();
+  #lastRequestId = 0;
+
+  addTaker(taker: Taker): void {
+    this.#takers.add(taker);
+  }
+
+  removeTaker(taker: Taker): void {
+    this.#takers.delete(taker);
+  }
+
+  /** Credit is of no taker; what comes late finds another one, or goes back. */
+  outstanding(): number {
+    return 0;
+  }
+
+  /** Credit granted over all proxies. */
+  get granted(): number {
+    let sum = 0;
+    for (const { credit } of this.#sources.values()) {
+      sum += credit;
+    }
+    return sum;
+  }
+
+  up(_now: number, source: Source): void {
+    this.#sources.set(source, {
+      source,
+      credit: 0,
+      revoking: 0,
+      revocationId: 0,
+      deliveredAt: Number.NEGATIVE_INFINITY,
+      grantedAt: Number.NEGATIVE_INFINITY,
+    });
+  }
+
+  down(_now: number, source: Source): void {
+    this.#sources.delete(source);
+  }
+
+  delivered(now: number, source: Source, _requestId: number, count: number): Taker | undefined {
+    const state = this.#sources.get(source);
+    if (state !== undefined && count > 0) {
+      state.credit = Math.max(0, state.credit - count);
+      state.deliveredAt = now;
+    }
+    for (const taker of this.#takerTurns.order([...this.#takers])) {
+      if (taker.capacity - taker.used >= count) {
+        return taker;
+      }
+    }
+    // Room there is, but not with one of them: the first that takes anything.
+    return [...this.#takers].find((taker) => taker.capacity > 0);
+  }
+
+  available(): void {
+    // Pull mode only; an offer that nobody answers goes to the next worker.
+  }
+
+  credit(now: number, source: Source, { requestId, delta }: Credit): void {
+    const state = this.#sources.get(source);
+    if (state === undefined) {
+      return;
+    }
+    // Of a grant it says how much was above the proxy's own limit.
+    state.credit = Math.max(0, state.credit + delta);
+    if (requestId === state.revocationId) {
+      state.revoking = 0;
+    }
+    this.pump(now);
+  }
+
+  pump(now: number): void {
+    const sources = this.#turns.order(
+      [...this.#sources.values()].filter(({ source }) => source.asking),
+    );
+    if (sources.length === 0) {
+      return;
+    }
+    let free = this.#room() - this.granted;
+    if (free < 0) {
+      this.#revokeDown(sources, -free);
+      return;
+    }
+    const busy = sources.filter(({ deliveredAt }) => now - deliveredAt < idleAfterMs);
+    const grants = new Map<SourceCredit, number>();
+    const grant = (state: SourceCredit, count: number): void => {
+      grants.set(state, (grants.get(state) ?? 0) + count);
+      free -= count;
+    };
+    for (const state of sources) {
+      if (free > 0 && state.credit === 0) {
+        grant(state, 1);
+      }
+    }
+    const sharing = (busy.length > 0 ? busy : sources).filter(({ revoking }) => revoking === 0);
+    for (const [index, state] of sharing.entries()) {
+      const share = Math.ceil(free / (sharing.length - index));
+      if (share > 0 && this.#worthIt(share)) {
+        grant(state, share);
+      }
+    }
+    for (const [state, count] of grants) {
+      state.credit += count;
+      state.grantedAt = now;
+      state.source.send({ type: "credit", requestId: this.#nextRequestId(), delta: count });
+    }
+    if (free === 0) {
+      this.#moveFromIdle(now, sources);
+    }
+  }
+
+  /** Busy or empty-handed proxies are short: idle ones keep one credit, or none when there are too few. */
+  #moveFromIdle(now: number, sources: readonly SourceCredit[]): void {
+    const empty = sources.filter(({ credit }) => credit === 0);
+    if (empty.length === 0) {
+      return;
+    }
+    // A credit is left for a while where it was granted, or it would do nothing but travel.
+    const idle = sources.filter(
+      ({ deliveredAt, grantedAt }) => now - Math.max(deliveredAt, grantedAt) >= idleAfterMs,
+    );
+    const rich = idle.filter(({ credit }) => credit > 1);
+    for (const state of rich) {
+      this.#revoke(state, state.credit - 1);
+    }
+    if (rich.length === 0) {
+      for (const state of idle.filter(({ credit }) => credit === 1).slice(0, empty.length)) {
+        this.#revoke(state, 1);
+      }
+    }
+  }
+
+  #revokeDown(sources: readonly SourceCredit[], excess: number): void {
+    let left = excess;
+    for (const state of sources) {
+      left -= state.revoking;
+    }
+    for (const state of sources) {
+      if (left > 0 && state.revoking === 0 && state.credit > 0) {
+        const count = Math.min(left, state.credit);
+        this.#revoke(state, count);
+        left -= count;
+      }
+    }
+  }
+
+  #revoke(state: SourceCredit, count: number): void {
+    if (state.revoking > 0 || count <= 0) {
+      return;
+    }
+    state.revoking = count;
+    state.revocationId = this.#nextRequestId();
+    state.source.send({ type: "credit", requestId: state.revocationId, delta: -count });
+  }
+
+  /** Without anybody idle, a few credits more or less are not worth a frame. */
+  #worthIt(share: number): boolean {
+    for (const taker of this.#takers) {
+      if (taker.idle || share >= taker.batch) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #room(): number {
+    let room = 0;
+    for (const taker of this.#takers) {
+      room += Math.max(0, taker.capacity - taker.used);
+    }
+    return room;
+  }
+
+  #nextRequestId(): number {
+    this.#lastRequestId = this.#lastRequestId >= 0xffff_ffff ? 1 : this.#lastRequestId + 1;
+    return this.#lastRequestId;
+  }
+}

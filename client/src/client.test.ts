@@ -323,7 +323,7 @@ test("pull() returns what there is, waits when there is nothing, and does not re
   const [fourth, fifth] = await client.pull({ max: 10, maxBytes: 1_000 });
   fourth!.ack();
   await fifth!.extend();
-  assert.equal(proxy.frames("extend").length, 1);
+  await until(() => proxy.frames("extend").length === 1, "the extend that was asked for");
   await until(() => fifth!.signal.aborted, "the lease of the fifth runs out");
   await assert.rejects(fifth!.extend(), { code: "lease-lost" });
   const [again] = await client.pull();
@@ -350,9 +350,10 @@ test("drain lets handlers finish, hands back what has not started, and sees the 
   const worker = client.work(handler, { concurrency: 2, prefetch: 4 });
   await until(() => proxy.held() === 6, "six are held");
   let drained = false;
-  const draining = worker.drain().then(() => {
+  const draining = (async () => {
+    await worker.drain();
     drained = true;
-  });
+  })();
   await until(() => proxy.held() === 2, "four are handed back");
   for (const { finish } of started) finish();
   await until(() => proxy.frames("ack").length > 0, "acks");

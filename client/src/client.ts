@@ -331,6 +331,8 @@ export class Client implements ProxyClient, ConsumerHost, LinkOwner {
   }
 
   failed(link: Link, error: ClientError): void {
+    const { instance } = link.address;
+    this.#config.logger.debug({ instance, reason: error.message }, "an attempt to connect failed");
     this.#links.failed(link, error);
   }
 

@@ -257,7 +257,7 @@ export class FakeProxy {
       waiting: false,
       everHeld: new Set(),
     };
-    session.socket?.destroySoon();
+    known?.socket?.destroySoon();
     session.socket = socket;
     session.credit = 0;
     session.waiting = false;

@@ -4,9 +4,10 @@ import type { Lifecycle } from "./lifecycle.ts";
 import { OpenCommit } from "./open-commit.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Partition, PendingAcks } from "./partition.ts";
-import type { DispatchCounters, PartitionCommit } from "./types.ts";
+import type { DispatchCounters, DispatchOptions, PartitionCommit } from "./types.ts";
 
 export interface CommitsParts {
+  readonly options: DispatchOptions;
   readonly lifecycle: Lifecycle;
   readonly intake: Intake;
   readonly outbox: Outbox;
@@ -40,6 +41,7 @@ export class Commits {
       offset,
       description,
       (index) => (counted[index]?.recorded ?? 0) > 0,
+      this.#parts.options.maxMetadataChars,
     );
     if (!encoded.complete) this.#parts.counters.snapshotOverflows += 1;
     const horizon = encoded.horizon ?? Infinity;

@@ -110,11 +110,9 @@ export class Dispatch implements DispatchPort {
       partition.gate = new Alarm(() => this.#queue.openGate(partition));
       this.#alarms.schedule(now, partition.gate, now + presentWaitMs);
     }
-    if (restored.handedOver) {
-      // The hand-over flag must not outlive the first delivery by more than one commit.
-      partition.dirty = true;
-      this.#outbox.commitWanted();
-    }
+    // At once, so that whoever comes next neither takes a hand-over flag for this owner's nor the group for a fresh one.
+    partition.dirty = true;
+    this.#outbox.commitWanted();
     if (warning !== undefined) this.counters.snapshotsIgnored += 1;
     this.#sessions.announce();
     this.#finish(now);

@@ -7,7 +7,6 @@ export interface Restored {
   readonly partition: Partition;
   /** The former owner may have delivered what its snapshot does not say. */
   readonly uncertain: boolean;
-  readonly handedOver: boolean;
   readonly warning: string | undefined;
 }
 
@@ -16,7 +15,7 @@ export function restore(now: number, takeover: Takeover, lifecycle: Lifecycle): 
   const { metadata, overflow, watermark } = takeover;
   const partition = new Partition(takeover.partition, watermark);
   if (metadata === "") {
-    return { partition, uncertain: false, handedOver: false, warning: undefined };
+    return { partition, uncertain: false, warning: undefined };
   }
   const problems: string[] = [];
   const read = decodeMetadata(watermark, metadata);
@@ -36,7 +35,7 @@ export function restore(now: number, takeover: Takeover, lifecycle: Lifecycle): 
   if (snapshot !== undefined) apply(now, partition, snapshot, recorded, lifecycle);
   const handedOver = snapshot?.handedOver ?? false;
   const warning = problems.length > 0 ? problems.join(" ") : undefined;
-  return { partition, uncertain: !handedOver, handedOver, warning };
+  return { partition, uncertain: !handedOver, warning };
 }
 
 function apply(

@@ -25,6 +25,8 @@ export interface DispatchOptions {
   readonly queue: { readonly maxMessages: number; readonly maxBytes: number };
   /** A delivery that does not fit a frame of this size goes to the dead-letter topic as `oversize`. */
   readonly maxFrameBytes: number;
+  /** Longest commit metadata that the brokers take (their `offset.metadata.max.bytes`), default 4096. */
+  readonly maxMetadataChars?: number;
   /** Settled or counted records that asks for a commit before its interval is over. */
   readonly commitBatchSize: number;
   /** 0 to 1, for jitter. */

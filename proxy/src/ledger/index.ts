@@ -3,6 +3,7 @@ export { describe, type Description } from "./describe.ts";
 export { Linked, LinkedList } from "./linked-list.ts";
 export { OffsetRanges } from "./offset-ranges.ts";
 export {
+  type Decoded,
   decodeMetadata,
   decodeOverflow,
   encodeMetadata,

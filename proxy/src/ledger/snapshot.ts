@@ -7,7 +7,7 @@
  *   counts:  n, then n times (distance, deliveries * 4 + standing)
  *   out:     n, then n times (gap, length): runs that are out for the first time
  *   settled: kind; runs: n, then n times (gap, length); bitmap: distance, n, n bytes, lowest bit first
- * In commit metadata it is base64url, at most `maxMetadataChars` long.
+ * In commit metadata it is base64url, at most `maxMetadataChars` long unless the brokers take another length.
  */
 import { crc32 } from "node:zlib";
 import type { Offset } from "@kafkaproxy/wire";
@@ -15,14 +15,12 @@ import { type CountedRecord, type Run, type Snapshot, standings } from "./snapsh
 import { encodeCounts, encodeOut, encodeSettled } from "./snapshot-sections.ts";
 import { VarintReader, VarintWriter } from "./varints.ts";
 
-/** Kafka's `offset.metadata.max.bytes`. */
+/** Default of Kafka's `offset.metadata.max.bytes`. */
 export const maxMetadataChars = 4096;
 
 const version = 1;
 const handedOverFlag = 1;
 const checksumBytes = 4;
-/** Bytes that `maxMetadataChars` of base64url hold. */
-const maxMetadataBytes = (maxMetadataChars / 4) * 3;
 /** No window has more out than this; a snapshot that says so is broken. */
 const maxOut = 1_000_000;
 
@@ -41,9 +39,10 @@ export function encodeMetadata(
   watermark: Offset,
   snapshot: Snapshot,
   mustKeep: (index: number) => boolean,
+  maxChars: number = maxMetadataChars,
 ): EncodedSnapshot {
   const writer = start(snapshot);
-  const end = maxMetadataBytes - checksumBytes;
+  const end = Math.floor((maxChars / 4) * 3) - checksumBytes;
   // Counts may take two thirds; a sixth is kept for what is settled, so that a long run always has its place.
   const countsLeftOut = encodeCounts(
     writer,

@@ -1,0 +1,107 @@
+/** What outlives every process: the log, the commits, the hand-over notes, the dead-letter topic. And the truth about each record. */
+import assert from "node:assert/strict";
+import { type Decoded, decodeMetadata } from "../../ledger/index.ts";
+import type { PartitionCommit, SourceRecord, Takeover } from "../index.ts";
+import { record } from "../harness.ts";
+
+export interface Fate {
+  /** Every worker refuses it. */
+  readonly poison: boolean;
+  /** Deliveries that were sent, without those that came back unstarted. */
+  deliveries: number;
+  /** A worker finished it and sent its ack. */
+  acked: boolean;
+  inDeadLetters: boolean;
+  /** Sent again after a worker had sent its ack. */
+  duplicates: number;
+  /** Who is at work on it; those that hang are not. */
+  readonly workers: Set<string>;
+}
+
+export class Broker {
+  readonly logs: SourceRecord[][] = [];
+  readonly ends: number[] = [];
+  readonly fates = new Map<string, Fate>();
+  readonly commits: { offset: number; metadata: string }[] = [];
+  readonly handovers: ({ offset: number; overflow: Uint8Array } | undefined)[] = [];
+  /** Which process may commit, per partition. */
+  readonly owners: string[] = [];
+  #read: { readonly metadata: string; readonly decoded: Decoded } | undefined;
+
+  addPartition(): void {
+    this.logs.push([]);
+    this.ends.push(0);
+    this.commits.push({ offset: 0, metadata: "" });
+    this.handovers.push(undefined);
+    this.owners.push("");
+  }
+
+  /** Appends a record after `gap` offsets that hold none. */
+  produce(partition: number, gap: number, poison: boolean): void {
+    const offset = at(this.ends, partition) + gap;
+    at(this.logs, partition).push(record(offset));
+    this.ends[partition] = offset + 1;
+    this.fates.set(`${partition}:${offset}`, {
+      poison,
+      deliveries: 0,
+      acked: false,
+      inDeadLetters: false,
+      duplicates: 0,
+      workers: new Set(),
+    });
+  }
+
+  fate(partition: number, offset: number): Fate {
+    const fate = this.fates.get(`${partition}:${offset}`);
+    assert.ok(fate, `no record was ever written at ${partition}:${offset}`);
+    return fate;
+  }
+
+  /** Invariant 1: what is committed as done is acked or in the dead-letter topic. Returns false when `by` may not commit. */
+  commit(by: string, { partition, offset, metadata }: PartitionCommit, maxChars: number): boolean {
+    if (this.owners[partition] !== by) return false;
+    assert.ok(metadata.length <= maxChars, `metadata of ${metadata.length} characters`);
+    assert.ok(offset <= at(this.ends, partition), "committed past the end of the log");
+    for (const entry of at(this.logs, partition)) {
+      if (entry.offset >= offset) break;
+      const { acked, inDeadLetters } = this.fate(partition, entry.offset);
+      assert.ok(
+        acked || inDeadLetters,
+        `${partition}:${entry.offset} is lost: committed ${offset}`,
+      );
+    }
+    this.commits[partition] = { offset, metadata };
+    return true;
+  }
+
+  /** What a commit says is done is done for whoever reads it next. */
+  isDurable(partition: number, offset: number): boolean {
+    const { offset: watermark, metadata } = at(this.commits, partition);
+    if (offset < watermark) return true;
+    if (this.#read?.metadata !== metadata) {
+      this.#read = { metadata, decoded: decodeMetadata(watermark, metadata) };
+    }
+    const { decoded } = this.#read;
+    return (
+      "snapshot" in decoded &&
+      decoded.snapshot.settled.some(([first, last]) => first <= offset && offset <= last)
+    );
+  }
+
+  takeover(partition: number): Takeover {
+    const { offset, metadata } = at(this.commits, partition);
+    const note = this.handovers[partition];
+    const overflow = note?.offset === offset ? note.overflow : undefined;
+    return { partition, watermark: offset, metadata, overflow };
+  }
+
+  get done(): boolean {
+    return this.commits.every(({ offset }, partition) => offset === this.ends[partition]);
+  }
+}
+
+export function at<T>(list: readonly T[], index: number): T {
+  const value = list[index];
+  if (value === undefined) throw new RangeError(`nothing at ${index} of ${list.length}`);
+  return value;
+}

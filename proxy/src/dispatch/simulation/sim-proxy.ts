@@ -1,0 +1,265 @@
+/** One proxy process: the real rooms, and as much of source, dead letters and listener as they need around them. */
+import type { Frame } from "@kafkaproxy/wire";
+import { Dispatch, type PartitionCommit, type SessionPort } from "../index.ts";
+import { testOptions } from "../harness.ts";
+import { at, type Broker } from "./broker.ts";
+import type { Clock } from "./clock.ts";
+
+export interface SimOptions {
+  readonly maxMetadataChars: number;
+  readonly commitFailures: number;
+  readonly maxMessages: number;
+}
+
+/** The client's end of a connection. */
+export interface Peer {
+  received(frame: Frame): void;
+  dropped(): void;
+}
+
+/** Frames take a few ms each way and stay in order; a dropped connection loses what is under way. */
+export class Connection implements SessionPort {
+  writable = true;
+  open = true;
+  sessionId = "";
+  readonly #clock: Clock;
+  readonly #peer: Peer;
+  readonly #proxy: SimProxy;
+  readonly #latencyMs: number;
+
+  constructor(clock: Clock, proxy: SimProxy, peer: Peer) {
+    this.#clock = clock;
+    this.#proxy = proxy;
+    this.#peer = peer;
+    this.#latencyMs = clock.between(1, 4);
+  }
+
+  /** From the proxy to the client. */
+  send(frame: Frame): void {
+    this.#proxy.sent(frame);
+    this.#clock.after(this.#latencyMs, () => {
+      if (this.open) this.#peer.received(frame);
+    });
+  }
+
+  /** From the client to the proxy. */
+  tell(frame: Frame): void {
+    this.#clock.after(this.#latencyMs, () => this.#proxy.handle(this, frame));
+  }
+
+  drop(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.#peer.dropped();
+  }
+}
+
+export class SimProxy {
+  readonly name: string;
+  readonly dispatch: Dispatch;
+  alive = true;
+  /** Frozen: nothing runs, frames wait. */
+  frozen = false;
+  readonly positions = new Map<number, number>();
+  readonly #clock: Clock;
+  readonly #broker: Broker;
+  readonly #options: SimOptions;
+  readonly #observe: (frame: Frame) => void;
+  readonly #closed = new Set<number>();
+  readonly #connections = new Set<Connection>();
+  #waiting: (() => void)[] = [];
+  #committing = false;
+  #commitSoon = false;
+  #sessions = 0;
+
+  constructor(
+    name: string,
+    clock: Clock,
+    broker: Broker,
+    options: SimOptions,
+    observe: (frame: Frame) => void,
+  ) {
+    this.name = name;
+    this.#clock = clock;
+    this.#broker = broker;
+    this.#options = options;
+    this.#observe = observe;
+    this.dispatch = new Dispatch(
+      {
+        ...testOptions,
+        queue: { maxMessages: options.maxMessages, maxBytes: 1e9 },
+        maxMetadataChars: options.maxMetadataChars,
+        random: clock.random,
+      },
+      {
+        dead: ({ partition, record }) => this.#bury(partition, record.offset),
+        commitWanted: () => {
+          this.#commitSoon = true;
+        },
+        intake: (partition, open) => {
+          if (open) this.#closed.delete(partition);
+          else this.#closed.add(partition);
+        },
+      },
+    );
+    this.#loop(20, () => this.#fetch());
+    this.#loop(17, () => this.dispatch.tick(clock.now));
+    this.#loop(5, () => {
+      if (this.#commitSoon) this.commit();
+    });
+    this.#loop(1_000, () => this.commit());
+  }
+
+  /** Runs now, or when the process wakes up. */
+  run(task: () => void): void {
+    if (!this.alive) return;
+    if (this.frozen) this.#waiting.push(task);
+    else task();
+  }
+
+  connect(
+    peer: Peer,
+    sessionId: string,
+    clientName: string,
+  ): { connection: Connection; resumed: boolean } {
+    const connection = new Connection(this.#clock, this, peer);
+    this.#connections.add(connection);
+    connection.sessionId = sessionId;
+    let resumed = sessionId !== "" && this.dispatch.resume(this.#clock.now, sessionId, connection);
+    if (!resumed) {
+      connection.sessionId = `${clientName}@${this.name}#${(this.#sessions += 1)}`;
+      const info = { sessionId: connection.sessionId, clientName, mode: "pull" } as const;
+      this.dispatch.open(this.#clock.now, info, connection);
+    }
+    return { connection, resumed };
+  }
+
+  /** The connection broke; the process notices at once. */
+  cut(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    connection.drop();
+    this.run(() => this.dispatch.detach(this.#clock.now, connection.sessionId, connection));
+  }
+
+  handle(connection: Connection, frame: Frame): void {
+    this.run(() => {
+      if (!connection.open) return;
+      const { released } = this.dispatch.counters;
+      this.dispatch.receive(this.#clock.now, connection.sessionId, frame);
+      if (frame.type !== "release" || this.dispatch.counters.released === released) return;
+      for (const { partition, offset } of frame.records) {
+        this.#broker.fate(partition, offset).deliveries -= 1;
+      }
+    });
+  }
+
+  sent(frame: Frame): void {
+    this.#observe(frame);
+  }
+
+  assign(partition: number): void {
+    const takeover = this.#broker.takeover(partition);
+    this.#broker.owners[partition] = this.name;
+    this.#closed.delete(partition);
+    const { fetchFrom } = this.dispatch.assign(this.#clock.now, takeover);
+    this.positions.set(partition, fetchFrom);
+    this.#broker.handovers[partition] = undefined;
+  }
+
+  /** Gives `partition` up in order; `then` runs when its last commit is through, or has failed. */
+  surrender(partition: number, then: (confirmed: boolean) => void): void {
+    this.positions.delete(partition);
+    const commit = this.dispatch.surrender(this.#clock.now, partition);
+    if (commit.overflow !== undefined) {
+      this.#broker.handovers[partition] = { offset: commit.offset, overflow: commit.overflow };
+    }
+    this.#send([commit], then);
+  }
+
+  lose(partition: number): void {
+    this.positions.delete(partition);
+    this.dispatch.lose(this.#clock.now, partition);
+  }
+
+  kill(): void {
+    this.alive = false;
+    for (const connection of this.#connections) connection.drop();
+  }
+
+  thaw(): void {
+    this.frozen = false;
+    // Its clock jumped: it delivers nothing until it knows what is still its own.
+    this.dispatch.setDelivering(this.#clock.now, false);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const task of waiting) task();
+    this.#clock.after(50, () => {
+      for (const partition of this.positions.keys()) {
+        if (this.#broker.owners[partition] !== this.name) this.lose(partition);
+      }
+      this.dispatch.setDelivering(this.#clock.now, true);
+    });
+  }
+
+  commit(): void {
+    if (this.#committing) return;
+    this.#commitSoon = false;
+    const commits = this.dispatch.takeCommits(this.#clock.now);
+    if (commits.length === 0) return;
+    this.#committing = true;
+    this.#send(commits, () => {
+      this.#committing = false;
+    });
+  }
+
+  #send(commits: readonly PartitionCommit[], then: (confirmed: boolean) => void): void {
+    const clock = this.#clock;
+    const lost = clock.chance(this.#options.commitFailures);
+    clock.after(clock.between(2, 15), () => {
+      const applied = commits.map((commit) => {
+        // Of the commits that fail, half were applied and only the answer was lost.
+        if (lost && clock.chance(0.5)) return false;
+        const { maxMetadataChars } = this.#options;
+        return this.#broker.commit(this.name, commit, maxMetadataChars) && !lost;
+      });
+      clock.after(clock.between(2, 15), () => {
+        this.run(() => {
+          for (const [at, commit] of commits.entries()) {
+            if (applied[at]) this.dispatch.commitConfirmed(clock.now, commit);
+            else this.dispatch.commitFailed(clock.now, commit);
+          }
+        });
+        then(applied.every(Boolean));
+      });
+    });
+  }
+
+  #fetch(): void {
+    for (const [partition, position] of this.positions) {
+      if (this.#closed.has(partition)) continue;
+      const log = at(this.#broker.logs, partition);
+      const from = log.findIndex(({ offset }) => offset >= position);
+      const records = from < 0 ? [] : log.slice(from, from + 25);
+      const end = at(this.#broker.ends, partition);
+      const next = records.length < 25 ? end : at(records, records.length - 1).offset + 1;
+      const taken = this.dispatch.admit(this.#clock.now, partition, records, next);
+      this.positions.set(partition, taken < records.length ? at(records, taken).offset : next);
+    }
+  }
+
+  #bury(partition: number, offset: number): void {
+    this.#clock.after(this.#clock.between(5, 60), () => {
+      if (!this.alive) return;
+      this.#broker.fate(partition, offset).inDeadLetters = true;
+      this.run(() => this.dispatch.deadLettered(this.#clock.now, partition, offset));
+    });
+  }
+
+  #loop(everyMs: number, task: () => void): void {
+    this.#clock.after(everyMs, () => {
+      if (!this.alive) return;
+      if (!this.frozen) task();
+      this.#loop(everyMs, task);
+    });
+  }
+}

@@ -1,0 +1,2 @@
+/** This proxy's ephemeral node in ZooKeeper, where clients find it. */
+export { Registry, type RegistryOptions } from "./registry.ts";

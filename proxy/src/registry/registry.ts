@@ -1,0 +1,80 @@
+import type { Logger } from "@kafkaproxy/kafka";
+import {
+  encodeRegistryRecord,
+  protocolVersion,
+  type RegistryRecord,
+  registryPath,
+} from "@kafkaproxy/wire";
+import type { EphemeralNode, ZooKeeperSession } from "@kafkaproxy/zookeeper";
+import type { ProxyConfig } from "../config/index.ts";
+
+export interface RegistryOptions {
+  readonly session: ZooKeeperSession;
+  readonly config: Pick<
+    ProxyConfig,
+    "namespace" | "topic" | "consumerGroup" | "instance" | "zookeeper" | "listener"
+  >;
+  readonly logger: Logger;
+  /** Name of the pod, for people. Default "": outside Kubernetes. */
+  readonly pod?: string;
+  /** Where it runs, for clients that prefer what is near. Default "": unknown. */
+  readonly zone?: string;
+  /** ms since 1970. Default Date.now. */
+  readonly wallClock?: () => number;
+}
+
+/**
+ * This proxy's ephemeral node: there from register() on, over ZooKeeper's outages, restarts and expired sessions,
+ * until close(). Whoever registers must be able to serve: clients come at once.
+ */
+export class Registry {
+  readonly #options: RegistryOptions;
+  #node: EphemeralNode | undefined;
+  #closed = false;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Clients can find us, as far as we know; while ZooKeeper is away: as it was. */
+  get present(): boolean {
+    return this.#node?.present ?? false;
+  }
+
+  /** `port` is what the listener listens on. Asking again, or after close(), does nothing. Waits for nothing. */
+  register(port: number): void {
+    if (this.#node !== undefined || this.#closed) return;
+    const { session, config, logger } = this.#options;
+    const { namespace, topic, consumerGroup, instance } = config;
+    const target = { root: config.zookeeper.root, namespace, topic, consumerGroup };
+    const path = registryPath(target, instance);
+    const record = this.#record(port);
+    this.#node = session.holdEphemeral(path, Buffer.from(encodeRegistryRecord(record)));
+    this.#node.onChange((present) => {
+      const fields = { path, host: record.host, port: record.port };
+      if (present) logger.info(fields, "registered: clients can find this proxy");
+      else if (!this.#closed) logger.warn(fields, "no longer registered: trying to be again");
+    });
+  }
+
+  /** Clients that look find us no more. Resolves when it is so, or when ZooKeeper can't be told now. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#node?.close();
+  }
+
+  #record(port: number): RegistryRecord {
+    const { config, pod = "", zone = "", wallClock = Date.now } = this.#options;
+    const { advertisedHost, advertisedPort, tls } = config.listener;
+    return {
+      host: advertisedHost,
+      port: advertisedPort ?? port,
+      tls: tls !== undefined,
+      protocol: protocolVersion,
+      instance: config.instance,
+      pod,
+      zone,
+      started: new Date(wallClock()).toISOString(),
+    };
+  }
+}

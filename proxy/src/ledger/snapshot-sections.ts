@@ -4,7 +4,7 @@ import { type CountedRecord, type Run, standings } from "./snapshot-content.ts";
 import { varintBytes, type VarintWriter } from "./varints.ts";
 
 /** A section's own number of entries takes at most this. */
-const countBytes = 3;
+export const countBytes = 3;
 
 /** Returns the indices of the counts that were left out. `end` is where the writer must stop. */
 export function encodeCounts(

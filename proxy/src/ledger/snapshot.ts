@@ -12,7 +12,7 @@
 import { crc32 } from "node:zlib";
 import type { Offset } from "@kafkaproxy/wire";
 import { type CountedRecord, type Run, type Snapshot, standings } from "./snapshot-content.ts";
-import { encodeCounts, encodeOut, encodeSettled } from "./snapshot-sections.ts";
+import { countBytes, encodeCounts, encodeOut, encodeSettled } from "./snapshot-sections.ts";
 import { VarintReader, VarintWriter } from "./varints.ts";
 
 /** Default of Kafka's `offset.metadata.max.bytes`. */
@@ -43,16 +43,15 @@ export function encodeMetadata(
 ): EncodedSnapshot {
   const writer = start(snapshot);
   const end = Math.floor((maxChars / 4) * 3) - checksumBytes;
-  // Counts may take two thirds; a sixth is kept for what is settled, so that a long run always has its place.
-  const countsLeftOut = encodeCounts(
-    writer,
-    watermark,
-    snapshot.counts,
-    mustKeep,
-    Math.floor((end * 2) / 3),
-  );
-  const allOut = encodeOut(writer, watermark, snapshot.out, Math.floor((end * 5) / 6));
-  const horizon = encodeSettled(writer, watermark, snapshot.settled, end);
+  // Counts may take two thirds. What is out for the first time has what the two others leave: after a crash its
+  // holders present it, and at a hand-over the overflow has it.
+  const countsEnd = Math.floor((end * 2) / 3);
+  const countsLeftOut = encodeCounts(writer, watermark, snapshot.counts, mustKeep, countsEnd);
+  const settled = new VarintWriter();
+  const settledRoom = end - writer.bytes.length - countBytes;
+  const horizon = encodeSettled(settled, watermark, snapshot.settled, settledRoom);
+  const allOut = encodeOut(writer, watermark, snapshot.out, end - settled.bytes.length);
+  writer.append(settled);
   return {
     metadata: finish(writer, watermark).toString("base64url"),
     countsLeftOut,

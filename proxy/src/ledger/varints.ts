@@ -6,6 +6,10 @@ export class VarintWriter {
     this.bytes.push(value & 0xff);
   }
 
+  append(other: VarintWriter): void {
+    for (const byte of other.bytes) this.bytes.push(byte);
+  }
+
   varint(value: number): void {
     let rest = value;
     while (rest >= 0x80) {

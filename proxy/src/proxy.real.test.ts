@@ -18,7 +18,9 @@ let zookeeper: ZooKeeperServer;
 before(async () => {
   [kafka, zookeeper] = await Promise.all([startKafka(), startZooKeeper()]);
 });
+const proxies: Proxy[] = [];
 after(async () => {
+  await Promise.all(proxies.map(async (proxy) => await proxy.close()));
   await Promise.all([kafka.stop(), zookeeper.stop()]);
 });
 
@@ -46,7 +48,9 @@ function makeProxy(topic: string, settings: Record<string, unknown> = {}): Start
     admin: { port: 0 },
     ...settings,
   });
-  return { proxy: new Proxy(parseConfig({ text, format: "yaml" }, {}), { logger }), words };
+  const proxy = new Proxy(parseConfig({ text, format: "yaml" }, {}), { logger });
+  proxies.push(proxy);
+  return { proxy, words };
 }
 
 function worker(proxy: Proxy, topic: string, options: Partial<TestWorkerOptions> = {}): TestWorker {
@@ -96,4 +100,171 @@ test("a record from Kafka to a worker, acked, committed; a drain leaves nothing 
   assert.deepEqual(await kafka.groupMembers("billing"), []);
   assert.deepEqual(await registered("line"), []);
   assert.ok(one.frames.some(({ type }) => type === "goaway"));
+});
+
+test("what does not fit a commit's metadata goes to the next owner through ZooKeeper: nothing acked comes twice", async () => {
+  await kafka.createTopic("holes", { partitions: 1 });
+  const count = 20_000;
+  await kafka.produce(
+    "holes",
+    Array.from({ length: count }, (_, index) => ({ value: `${index}` })),
+  );
+  const settings = { delivery: { ackTimeout: "60s" }, pull: { maxMessages: 1_000 } };
+  const first = makeProxy("holes", settings);
+  await first.proxy.start();
+  // No pattern that run lengths or a bitmap could make small.
+  const held = (offset: number): boolean => ((offset * 2_654_435_761) >>> 0) % 3 === 0;
+  const expected = Array.from({ length: count }, (_, offset) => offset).filter(
+    (offset) => !held(offset),
+  );
+  const one = worker(first.proxy, "holes", {
+    handle: ({ offset }) => (held(offset) ? "hold" : "ack"),
+  });
+  await until("all delivered", () => one.delivered.length === count);
+  await delay(300);
+  await first.proxy.drain(0);
+  const session = new ZooKeeperSession({ servers: zookeeper.connectString });
+  session.start();
+  const path = "/kafkaproxy/default/holes/billing/handover/0";
+  assert.ok(((await session.get(path))?.data.byteLength ?? 0) > 1_000);
+
+  const second = makeProxy("holes", { ...settings, delivery: { ackTimeout: "1s" } });
+  await second.proxy.start();
+  const two = worker(second.proxy, "holes");
+  await until("the held ones", () => two.settled.size === count - expected.length);
+  assert.ok(two.delivered.every(({ offset }) => held(offset)));
+  assert.ok(two.delivered.every(({ attempt }) => attempt === 2));
+  await until("removed", async () => (await session.get(path)) === undefined);
+  await session.close();
+  await second.proxy.drain();
+  assert.equal(await kafka.lag("billing", "holes"), 0);
+});
+
+test("a poison message: delivered so often and no more, then in the dead-letter topic, found by its msgId", async () => {
+  await kafka.createTopic("poison", { partitions: 1 });
+  const { proxy } = makeProxy("poison", {
+    delivery: { ackTimeout: "300ms", maxDeliveries: 3, backoff: { initial: "50ms" } },
+  });
+  await proxy.start();
+  const one = worker(proxy, "poison", { handle: ({ offset }) => (offset === 1 ? "hold" : "ack") });
+  await kafka.produce("poison", [{ value: "a" }, { value: "bad" }, { value: "c" }]);
+  await until("committed past it", async () => (await kafka.lag("billing", "poison")) === 0);
+  assert.deepEqual(
+    one.delivered.filter(({ offset }) => offset === 1).map(({ attempt }) => attempt),
+    [1, 2, 3],
+  );
+  await until("indexed", () => proxy.status().deadLetters?.retained === 1);
+  const answer = await proxy.findDeadLetter("poison:0:1");
+  assert.ok(answer.kind === "found");
+  assert.equal(answer.letter.deliveries, 3);
+  assert.equal(answer.letter.worker, "worker");
+  assert.equal(Buffer.from(answer.letter.value ?? []).toString(), "bad");
+  assert.equal((await proxy.findDeadLetter("poison:0:0")).kind, "unknown");
+  one.close();
+  await proxy.drain();
+});
+
+test("the dead-letter topic refuses: the rest flows on, the dead wait visibly, the watermark stays before them", async () => {
+  await kafka.createTopic("blocked", { partitions: 1 });
+  await kafka.createTopic("blocked-dlq", {
+    partitions: 1,
+    config: { "max.message.bytes": "10" },
+  });
+  const { proxy, words } = makeProxy("blocked");
+  await proxy.start();
+  const one = worker(proxy, "blocked", {
+    handle: ({ offset }) => (offset === 5 ? "reject" : "ack"),
+  });
+  await kafka.produce(
+    "blocked",
+    Array.from({ length: 100 }, (_, index) => ({ value: `${index}` })),
+  );
+  await until("the others settled", () => one.settled.size === 99);
+  await until("visible", () => proxy.status().deadLetters?.problem !== undefined);
+  const status = proxy.status();
+  assert.equal(status.deadLetters?.waiting, 1);
+  assert.equal(status.partitions[0]?.watermark, 5);
+  assert.equal(status.partitions[0]?.dying, 1);
+  assert.equal(status.partitions[0]?.oldestUnsettled?.msgId, "blocked:0:5");
+  assert.equal(status.partitions[0]?.lag, 95);
+  assert.equal(words.filter((line) => line.includes("dead-letter topic refuses")).length, 1);
+  one.close();
+  await proxy.drain(0);
+});
+
+test("Kafka and ZooKeeper are away at the start: it starts, says so once, and serves when they are there", async () => {
+  await kafka.createTopic("away", { partitions: 1 });
+  await kafka.produce("away", [{ value: "1" }]);
+  const [broker] = kafka.brokers;
+  assert.ok(broker);
+  await Promise.all([broker.kill(), zookeeper.kill()]);
+  const { proxy, words } = makeProxy("away");
+  await proxy.start();
+  await delay(3_000);
+  assert.equal(proxy.state, "starting");
+  assert.equal(proxy.readiness().ready, false);
+  assert.equal(proxy.status().kafka?.reachable, false);
+  assert.equal(proxy.status().zookeeper?.reachable, false);
+  for (const name of ["Kafka does not answer", "ZooKeeper does not answer"]) {
+    assert.equal(words.filter((line) => line.includes(name)).length, 1, name);
+  }
+  await broker.start();
+  const one = worker(proxy, "away");
+  await until("settled without ZooKeeper", () => one.settled.size === 1);
+  await zookeeper.start();
+  await until("registered", async () => (await registered("away")).length === 1);
+  assert.equal(proxy.status().zookeeper?.registered, true);
+  assert.deepEqual(proxy.readiness(), { ready: true, reasons: [] });
+  one.close();
+  await proxy.drain();
+});
+
+test("paused: nothing is delivered, membership and commits are kept", async () => {
+  await kafka.createTopic("paused", { partitions: 1 });
+  await kafka.produce("paused", [{ value: "1" }]);
+  const { proxy } = makeProxy("paused", { paused: true });
+  await proxy.start();
+  const one = worker(proxy, "paused");
+  await until("in the window", () => proxy.status().partitions[0]?.ready === 1);
+  await delay(500);
+  assert.equal(one.delivered.length, 0);
+  assert.equal(proxy.state, "serving");
+  one.close();
+  await proxy.drain();
+});
+
+test("a drain waits for workers inside the grace period, and delivers nothing new", async () => {
+  await kafka.createTopic("grace", { partitions: 1 });
+  const { proxy } = makeProxy("grace");
+  await proxy.start();
+  let finish = (): void => undefined;
+  const one = worker(proxy, "grace", {
+    handle: async () => {
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      return "ack";
+    },
+  });
+  await kafka.produce("grace", [{ value: "1" }]);
+  await until("delivered", () => one.delivered.length === 1);
+  const drained = proxy.drain(30_000);
+  await kafka.produce("grace", [{ value: "2" }]);
+  await delay(500);
+  assert.equal(proxy.state, "draining");
+  finish();
+  await drained;
+  assert.equal(proxy.state, "stopped");
+  assert.deepEqual([...one.settled], ["0:0"]);
+  assert.equal(one.delivered.length, 1);
+  assert.equal((await kafka.committed("billing", "grace")).get(0)?.offset, 1);
+});
+
+test("a port that is taken: start() fails with words, and nothing is left running", async () => {
+  const first = makeProxy("grace");
+  await first.proxy.start();
+  const second = makeProxy("grace", { listener: { port: first.proxy.address.port } });
+  await assert.rejects(second.proxy.start(), /EADDRINUSE/);
+  assert.equal(second.proxy.state, "failed");
+  await first.proxy.drain(0);
 });

@@ -1,7 +1,7 @@
 import type { Logger } from "@kafkaproxy/kafka";
 import type { ProxyConfig } from "./config/index.ts";
 import type { LetterAnswer } from "./deadletter/index.ts";
-import { openRooms, type Rooms } from "./rooms.ts";
+import { openRooms, type Reach, type Rooms } from "./rooms.ts";
 import { proxyStatus, type ProxyStatus } from "./status.ts";
 import { StuckWatch } from "./stuck-watch.ts";
 import { Ticker } from "./ticker.ts";
@@ -34,6 +34,8 @@ export interface Readiness {
 const superviseMs = 100;
 /** A partition with lag whose watermark has not moved for this long is shown as stuck. */
 const stuckAfterMs = 60_000;
+/** Kafka or ZooKeeper is said to be away after so long; a reconnect is no outage. */
+const outageMs = 1_500;
 /** What a close without a drain waits for Kafka. */
 const closeTimeoutMs = 5_000;
 
@@ -144,6 +146,8 @@ export class Proxy {
     if (this.#state !== "serving") reasons.push(`the proxy is ${this.#state}`);
     if (rooms === undefined) return { ready: false, reasons };
     if (!rooms.source.joined) reasons.push("the consumer group has not been joined yet");
+    const { refusal } = rooms.source;
+    if (refusal !== undefined) reasons.push(`the group refuses this proxy: ${refusal.message}`);
     const fenced = rooms.fence.reason;
     if (fenced !== undefined) reasons.push(`fenced: ${fenced}`);
     return { ready: reasons.length === 0, reasons };
@@ -252,16 +256,22 @@ export class Proxy {
     }
     const ends = new Map(rooms.source.partitions().map(({ partition, end }) => [partition, end]));
     this.#stuck.observe(now, rooms.dispatch.partitions(now), (partition) => ends.get(partition));
-    this.#say("kafka", rooms.source.reachable.ok || !rooms.source.joined);
-    this.#say("zookeeper", rooms.zookeeper().ok);
+    this.#say("kafka", now, rooms.source.reachable);
+    this.#say("zookeeper", now, rooms.zookeeper());
   }
 
-  #say(what: "kafka" | "zookeeper", ok: boolean): void {
-    if (this.#said[what] === ok) return;
+  /** An outage is one line when it begins and one when it ends, however often it is met. */
+  #say(what: "kafka" | "zookeeper", now: number, { ok, since }: Reach): void {
+    if (this.#said[what] === ok || (!ok && now - since < outageMs)) return;
     this.#said[what] = ok;
-    const name = what === "kafka" ? "Kafka" : "ZooKeeper";
-    if (ok) this.#logger.info({}, `${name} answers again`);
-    else this.#logger.warn({}, `${name} does not answer: trying on`);
+    const { refusal } = this.#rooms?.source ?? {};
+    if (what === "zookeeper") {
+      if (ok) this.#logger.info({}, "ZooKeeper answers again");
+      else this.#logger.warn({}, "ZooKeeper does not answer: serving on with what is known");
+    } else if (ok) this.#logger.info({}, "Kafka answers again: a member of the group");
+    else if (refusal !== undefined) {
+      this.#logger.error({ err: refusal }, "Kafka refuses this proxy as a member of the group");
+    } else this.#logger.warn({}, "Kafka does not answer, or the group can't be joined: trying on");
   }
 }
 

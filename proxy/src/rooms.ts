@@ -41,8 +41,13 @@ export interface Rooms {
   readonly deadLetters: DeadLetters;
   readonly listener: Listener;
   readonly registry: Registration;
-  /** Whether ZooKeeper answers, and since when (monotonic ms). */
-  zookeeper(): { readonly ok: boolean; readonly since: number };
+  zookeeper(): Reach;
+}
+
+/** Whether a server answers us, and since when it has been so, in monotonic ms. */
+export interface Reach {
+  readonly ok: boolean;
+  readonly since: number;
 }
 
 interface Registration {

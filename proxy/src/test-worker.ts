@@ -65,7 +65,7 @@ export class TestWorker {
     this.send({
       type: "pull",
       requestId: ++this.#requestId,
-      maxMessages: 10,
+      maxMessages: 1_000,
       maxBytes: 16 << 20,
       waitMs: 30_000,
       wait: "claim",

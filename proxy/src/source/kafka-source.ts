@@ -15,6 +15,7 @@ import { Committer } from "./committer.ts";
 import type { Fence } from "./fence.ts";
 import type { HandoverStore } from "./handover.ts";
 import { Intake } from "./intake.ts";
+import { OwnBytes } from "./own-bytes.ts";
 import type { RecordSource, SourcePartitionStatus, SourceState } from "./record-source.ts";
 import type { OffsetReset } from "./start-position.ts";
 import { SourceFailure, TakeoverReader } from "./takeover-reader.ts";
@@ -85,6 +86,7 @@ export class KafkaSource implements RecordSource {
   readonly #takeovers: TakeoverReader;
   readonly #committer: Committer;
   readonly #intake: Intake;
+  readonly #ownBytes = new OwnBytes();
   /** Partitions that the group gave us; those that are taken over are in `#intake` too. With the call that gained each: what an earlier one read is out of date. */
   readonly #owned = new Map<number, object>();
   readonly #ends = new Map<number, number>();
@@ -199,6 +201,10 @@ export class KafkaSource implements RecordSource {
     return this.#reachable;
   }
 
+  get refusal(): Error | undefined {
+    return this.#memberState === "refused" ? this.#member.refusal : undefined;
+  }
+
   start(): void {
     this.#fetcher.start();
     this.#member.start();
@@ -258,7 +264,8 @@ export class KafkaSource implements RecordSource {
 
   #batch(batch: FetchedBatch): void {
     this.#ends.set(batch.partition, batch.lastStableOffset);
-    this.#intake.batch(batch.partition, batch.records, batch.nextOffset);
+    const records = batch.records.map((record) => this.#ownBytes.take(record));
+    this.#intake.batch(batch.partition, records, batch.nextOffset);
   }
 
   async #refreshEnds(): Promise<void> {

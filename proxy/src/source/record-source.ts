@@ -16,6 +16,8 @@ export interface RecordSource {
   readonly joined: boolean;
   /** Since when Kafka answers us or does not, monotonic ms. */
   readonly reachable: { readonly ok: boolean; readonly since: number };
+  /** Why the group does not take us, while it does not. */
+  readonly refusal: Error | undefined;
   start(): void;
   /** From dispatch's events: may be called in the middle of dispatch's work. */
   intake(partition: number, open: boolean): void;

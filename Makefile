@@ -56,8 +56,9 @@ build: setup ## Compile what is published into */dist
 	tsc -b tsconfig.build.json
 
 .PHONY: docs
-docs: setup ## Generate docs/configuration.md from the schema
+docs: setup ## Generate docs/configuration.md and docs/metrics.md
 	$(RUN) proxy/src/config/generate-docs.ts
+	$(RUN) proxy/src/admin/generate-docs.ts
 
 .PHONY: bench
 bench: setup ## Throughput and latency beside a bare kafkajs consumer

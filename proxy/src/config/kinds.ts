@@ -2,6 +2,7 @@
  * The kinds of values a key can have: how each is written, how it reads once parsed, and the words that
  * say so in errors and in the reference page.
  */
+import { groupPath, WireError } from "@kafkaproxy/wire";
 import { z } from "zod";
 
 /** A kind of value. */
@@ -158,6 +159,17 @@ export const reachableHost = {
 };
 
 export const zooKeeperPath = {
-  schema: z.string().regex(/^(?:\/(?!\.{1,2}(?:\/|$))[^/\p{Cc}]+)+$/u),
-  allowed: "a ZooKeeper path that starts with / and does not end with it, such as /kafkaproxy",
+  schema: z.string().refine(isRoot),
+  allowed:
+    "an absolute ZooKeeper path without a slash at its end, not below /zookeeper; such as /kafkaproxy",
 };
+
+function isRoot(root: string): boolean {
+  try {
+    groupPath({ root, topic: "any", consumerGroup: "any" });
+    return true;
+  } catch (error) {
+    if (error instanceof WireError) return false;
+    throw error;
+  }
+}

@@ -271,3 +271,13 @@ test("the schema is usable as JSON schema, with descriptions and defaults", () =
   const delivery = schema.properties?.["delivery"] as { properties: Record<string, object> };
   assert.partialDeepStrictEqual(delivery.properties["ackTimeout"], { default: "3s" });
 });
+
+test("the root in ZooKeeper is what paths can be made of", () => {
+  const root = (path: string) =>
+    yaml(smallest.replace('servers: "localhost:2181"', `servers: "a:1", root: "${path}"`));
+  assert.equal(root("/apps/kpx").zookeeper.root, "/apps/kpx");
+  assert.equal(root("/").zookeeper.root, "/");
+  for (const wrong of ["kpx", "/kpx/", "/a//b", "/a/../b", "/zookeeper/x"]) {
+    assert.match(problems(() => root(wrong)).message, /zookeeper\.root: .*absolute/);
+  }
+});

@@ -68,8 +68,8 @@ export const rules: readonly Rule[] = [
   atMost(
     "listener.maxFrameBytes",
     "listener.maxOutboundBytes",
-    1,
-    "one frame at least must be allowed to wait",
+    0.5,
+    "room for a frame is set aside, and others must be able to wait beside it",
   ),
   (value) => {
     const [frame, pull] = [number(value("listener.maxFrameBytes")), number(value("pull.maxBytes"))];

@@ -17,5 +17,6 @@ export {
   startKafka,
   type TopicOptions,
 } from "./kafka.ts";
+export { type Relay, startRelay } from "./relay.ts";
 export type { ServerState } from "./server-process.ts";
 export { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";

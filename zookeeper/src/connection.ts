@@ -34,6 +34,9 @@ export interface NodeStat {
   readonly ephemeralOwner: string;
 }
 
+/** A server that is just starting may take a connection and forget it. */
+const handshakeLimitMs = 4_000;
+
 type Done<T> = (error: unknown, value?: T) => void;
 type Watcher = (event: Event) => void;
 
@@ -49,7 +52,9 @@ export class Connection {
   #attempts = 0;
   #heardAt = 0;
   #up = false;
-  #closed: (() => void) | undefined;
+  #hasSession = false;
+  #closing = false;
+  #ended: (() => void) | undefined;
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
@@ -84,14 +89,15 @@ export class Connection {
   open(): void {
     this.#library.client.connect();
     // The library notices a server that does not answer never; Java's client after two thirds of the session timeout.
-    const tickMs = Math.max(50, this.#options.sessionTimeoutMs / 6);
+    const tickMs = Math.min(1_000, Math.max(50, this.#options.sessionTimeoutMs / 6));
     this.#heardAt = performance.now();
     this.#watchdog = setInterval(() => this.#watch(), tickMs);
   }
 
   #watch(): void {
     const silentMs = performance.now() - this.#heardAt;
-    const limitMs = (this.#library.sessionTimeoutMs * 2) / 3;
+    const readLimitMs = (this.#library.sessionTimeoutMs * 2) / 3;
+    const limitMs = this.#up ? readLimitMs : Math.min(readLimitMs, handshakeLimitMs);
     if (this.#connectTimer !== undefined) return; // between two attempts there is nothing to hear
     if (silentMs > limitMs) {
       this.#options.logger.warn(
@@ -123,7 +129,8 @@ export class Connection {
       case managerStates.connected:
         this.#attempts = 0;
         this.#up = true;
-        return this.#events.up();
+        this.#hasSession = true;
+        return this.#closing ? this.#library.client.close() : this.#events.up();
       case managerStates.disconnected:
         if (!this.#up) return;
         this.#up = false;
@@ -131,25 +138,30 @@ export class Connection {
       case managerStates.expired:
       case managerStates.authFailed: {
         this.dispose();
+        this.#ended?.();
         return this.#events.gone(state === managerStates.expired ? "expired" : "auth");
       }
       case managerStates.closed:
-        return this.#closed?.();
+        return this.#ended?.();
       default:
         return undefined; // connecting, closing: we made it so
     }
   }
 
-  /** Ends the session at the server, so that its ephemerals go at once; gives up waiting for that after `withinMs`. */
+  /**
+   * Ends the session at the server, so that its ephemerals go at once; reconnects for that if need be, and gives up
+   * after `withinMs`: then the server ends it when it times out.
+   */
   async close(withinMs: number): Promise<void> {
-    if (this.#library.connected) {
+    if (this.#hasSession) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, withinMs);
-        this.#closed = () => {
+        this.#ended = () => {
           clearTimeout(timer);
           resolve();
         };
-        this.#library.client.close();
+        this.#closing = true;
+        if (this.#up) this.#library.client.close();
       });
     }
     this.dispose();
@@ -269,10 +281,11 @@ export class Connection {
     const { code } = error as { code: number };
     const { answeredErrno } = this.#library;
     // SYSTEMERROR may stand for a number that the library does not know: the answer has the true one.
-    return ZooKeeperError.fromServer(
-      what,
-      code === -1 && answeredErrno !== 0 ? answeredErrno : code,
-    );
+    const errno = code === -1 && answeredErrno !== 0 ? answeredErrno : code;
+    const made = ZooKeeperError.fromServer(what, errno);
+    // The session has moved, or the server has lost its leader: this connection is of no more use.
+    if (made.code === "unavailable") this.#library.dropSocket();
+    return made;
   }
 }
 

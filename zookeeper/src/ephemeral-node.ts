@@ -93,8 +93,9 @@ export class HeldEphemeral implements EphemeralNode {
     const stat = await connection.exists(this.#path, this.#changed);
     if (stat === undefined) await createWithParents(connection, this.#path, data, "ephemeral");
     else if (stat.ephemeralOwner === connection.sessionId) {
-      if (full || !this.#written?.equals(data)) await connection.set(this.#path, data);
-      else return undefined;
+      // Read before it is written: all who watch it are told of a write, also of the same data.
+      const there = full ? (await connection.get(this.#path)).data : this.#written;
+      if (there?.equals(data) !== true) await connection.set(this.#path, data);
     } else if (!this.#held || stat.ephemeralOwner === this.#heldBy) {
       this.#logger.info(
         { path: this.#path, owner: stat.ephemeralOwner },

@@ -90,10 +90,6 @@ export class LibraryClient {
     });
   }
 
-  get connected(): boolean {
-    return this.#manager.state === managerStates.connected;
-  }
-
   /** As the server granted it. */
   get sessionTimeoutMs(): number {
     return this.#manager.sessionTimeout;

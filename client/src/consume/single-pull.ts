@@ -15,6 +15,9 @@ export interface PullOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A proxy that does not answer is not waited for any longer than this; what it sends later is handed back. */
+const patienceMs = 1_000;
+
 /** One pull(): takes what comes until something has come, then waits only for what was asked for already. */
 export class SinglePull implements Consumer {
   readonly renews = false;
@@ -26,6 +29,7 @@ export class SinglePull implements Consumer {
   readonly #max: number;
   readonly #taken: Hold[] = [];
   readonly #timer: NodeJS.Timeout;
+  readonly #overdue: NodeJS.Timeout;
   readonly #signal: AbortSignal | undefined;
   #open = true;
   #done = false;
@@ -44,6 +48,10 @@ export class SinglePull implements Consumer {
       this.#reject = reject;
     });
     this.#timer = setTimeout(() => this.#close(), options.waitMs ?? 30_000);
+    this.#overdue = setTimeout(
+      () => this.#end(),
+      Math.min((options.waitMs ?? 30_000) + patienceMs, 2 ** 31 - 1),
+    );
     this.#signal?.addEventListener("abort", this.#abort);
     if (this.#signal?.aborted === true) {
       this.#abort();
@@ -77,11 +85,8 @@ export class SinglePull implements Consumer {
   }
 
   answered(): void {
-    if (!this.#open && !this.#done && this.#host.outstanding(this) === 0) {
-      this.#finish();
-      this.#resolve(
-        this.#taken.filter(({ phase }) => phase === "held").map(({ message }) => message),
-      );
+    if (!this.#open && this.#host.outstanding(this) === 0) {
+      this.#end();
     }
   }
 
@@ -93,9 +98,20 @@ export class SinglePull implements Consumer {
     // Its messages are the caller's.
   }
 
-  async drain(): Promise<void> {
+  async drain({ timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
     this.#close();
+    const timer = setTimeout(() => this.#end(), timeoutMs);
     await this.result.catch(() => undefined); // told to the caller of pull()
+    clearTimeout(timer);
+  }
+
+  #end(): void {
+    if (!this.#done) {
+      this.#finish();
+      this.#resolve(
+        this.#taken.filter(({ phase }) => phase === "held").map(({ message }) => message),
+      );
+    }
   }
 
   #close(): void {
@@ -121,6 +137,7 @@ export class SinglePull implements Consumer {
   #finish(): void {
     this.#done = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#overdue);
     this.#signal?.removeEventListener("abort", this.#abort);
     this.#host.remove(this);
   }

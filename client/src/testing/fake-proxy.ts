@@ -162,6 +162,19 @@ export class FakeProxy {
   /** As by SIGKILL: sessions are gone, and what they held is leased to nobody; acks not committed are lost. */
   async kill(): Promise<void> {
     await this.unplug();
+    for (const ref of this.#acked) {
+      const record = this.topic.find(ref);
+      if (record !== undefined) {
+        record.state = "leased";
+        record.holder = undefined;
+        record.leaseUntil = Number.POSITIVE_INFINITY;
+      }
+    }
+    for (const record of this.topic.records) {
+      if (record.state === "leased" && this.partitions.includes(record.partition)) {
+        record.holder = undefined;
+      }
+    }
     this.#acked = [];
     this.sessions.clear();
     this.partitions = [];

@@ -272,9 +272,10 @@ test("the schema is usable as JSON schema, with descriptions and defaults", () =
   assert.partialDeepStrictEqual(delivery.properties["ackTimeout"], { default: "3s" });
 });
 
+const root = (path: string) =>
+  yaml(smallest.replace('servers: "localhost:2181"', `servers: "a:1", root: "${path}"`));
+
 test("the root in ZooKeeper is what paths can be made of", () => {
-  const root = (path: string) =>
-    yaml(smallest.replace('servers: "localhost:2181"', `servers: "a:1", root: "${path}"`));
   assert.equal(root("/apps/kpx").zookeeper.root, "/apps/kpx");
   assert.equal(root("/").zookeeper.root, "/");
   for (const wrong of ["kpx", "/kpx/", "/a//b", "/a/../b", "/zookeeper/x"]) {

@@ -14,12 +14,14 @@ import type { FetchedBatch, FetcherOptions } from "./fetcher.ts";
 import { readRecord } from "./read-record.ts";
 
 let kafka: KafkaCluster;
+const fetchers: Fetcher[] = [];
 
 before(async () => {
   kafka = await startKafka({ brokers: 3 });
 });
 
 after(async () => {
+  await Promise.all(fetchers.map(async (fetcher) => await fetcher.close()));
   await kafka.stop();
 });
 
@@ -48,6 +50,7 @@ function reader(topic: string, options: Partial<FetcherOptions> = {}): Reader {
       ...options.handlers,
     },
   });
+  fetchers.push(fetcher);
   fetcher.start();
   const values = (partition: number): string[] =>
     batches
@@ -225,10 +228,11 @@ test("a corrupt batch is said, with its place, and never skipped", async () => {
   const root = fileURLToPath(new URL("../../../.cache/run", import.meta.url));
   const logs = globSync(`*/**/${topic}-0/*.log`, { cwd: root }).map((path) => join(root, path));
   assert.equal(logs.length, 3, "the log of each replica");
+  const at = readFileSync(logs[0]!).indexOf("v4");
+  assert.ok(at > 0);
   const flip = (): void => {
     for (const path of logs) {
       const bytes = readFileSync(path);
-      const at = bytes.indexOf("v4");
       const file = openSync(path, "r+");
       writeSync(file, Buffer.from([bytes[at]! ^ 0x01]), 0, 1, at);
       closeSync(file);

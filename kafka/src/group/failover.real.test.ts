@@ -8,12 +8,14 @@ import { KafkaError } from "../errors.ts";
 import { Fleet } from "./test-fleet.ts";
 
 let kafka: KafkaCluster;
+const fleets: Fleet[] = [];
 
 before(async () => {
   kafka = await startKafka({ brokers: 3 });
 });
 
 after(async () => {
+  await Promise.all(fleets.map(async (fleet) => await fleet.close()));
   await kafka.stop();
 });
 
@@ -25,6 +27,7 @@ for (const failure of ["dies", "freezes"] as const) {
     const topic = `topic-${failure}`;
     await kafka.createTopic(topic, { partitions: 4 });
     const fleet = new Fleet({ bootstrapServers: kafka.bootstrapServers, groupId, topic });
+    fleets.push(fleet);
     const members = [0, 1].map(
       (ordinal) =>
         fleet.add(`pod-${ordinal}`, { ordinal, replicas: 2, sessionTimeoutMs: 30_000 }).member,

@@ -13,6 +13,7 @@ import { Fleet } from "./test-fleet.ts";
 let kafka: KafkaCluster;
 let connection: KafkaConnection;
 let count = 0;
+const fleets: Fleet[] = [];
 
 const memberData = {
   ordinal: 0,
@@ -31,6 +32,7 @@ before(async () => {
 });
 
 after(async () => {
+  await Promise.all(fleets.map(async (fleet) => await fleet.close()));
   await connection.close();
   await kafka.stop();
 });
@@ -43,6 +45,7 @@ async function fleetOn(
   const groupId = `group-${count}`;
   await kafka.createTopic(topic, { partitions });
   const fleet = new Fleet({ bootstrapServers: kafka.bootstrapServers, groupId, topic });
+  fleets.push(fleet);
   return { fleet, topic, groupId };
 }
 

@@ -216,7 +216,7 @@ export class Connection implements SessionPort {
   /** Says why, and closes when the peer has read it or `lingerMs` are over. Leases run on. */
   fail(code: ErrorCode, message: string): void {
     if (this.#state === "closing" || this.#state === "closed") return;
-    const level = code === "session-taken-over" || code === "draining" ? "info" : "warn";
+    const level = code === "session-taken-over" || code === "draining" ? "debug" : "warn";
     this.#host.logger[level]({ ...this.#fields(), code }, message);
     this.#host.failed(code);
     this.#farewell(() => {

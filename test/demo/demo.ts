@@ -55,6 +55,18 @@ function signalProxy(stage: Stage, instance: string, signal: NodeJS.Signals): vo
   process.kill(proxy.pid, signal);
 }
 
+/** Records in the dead-letter topic, which is made with the first of them. */
+async function deadLetters(stage: Stage): Promise<number> {
+  const topic = `${stage.workerEnvironment["KAFKAPROXY_TOPIC"]}-dlq`;
+  try {
+    const ends = await stage.kafka.endOffsets(topic);
+    return [...ends.values()].reduce((sum, end) => sum + end, 0);
+  } catch (error) {
+    if (String(error).includes("UnknownTopicOrPartition")) return 0;
+    throw error;
+  }
+}
+
 async function show(stage: Stage, tally: Tally): Promise<boolean> {
   const group = stage.workerEnvironment["KAFKAPROXY_CONSUMER_GROUP"] ?? "";
   const topic = stage.workerEnvironment["KAFKAPROXY_TOPIC"] ?? "";
@@ -104,10 +116,7 @@ async function run(): Promise<boolean> {
     signalProxy(stage, "orders-1", "SIGKILL");
     await until("all processed", () => tally.processed.size >= total - poison);
     say(`${tally.processed.size} processed: waiting for the poison messages' last deliveries`);
-    await until(`${poison} dead letters`, async () => {
-      const ends = await stage.kafka.endOffsets(`${topic}-dlq`);
-      return [...ends.values()].reduce((sum, end) => sum + end, 0) >= poison;
-    });
+    await until(`${poison} dead letters`, async () => (await deadLetters(stage)) >= poison);
     const good = await show(stage, tally);
     return good;
   } finally {

@@ -11,7 +11,12 @@ before(async () => {
 after(() => world.close());
 
 test("the leader is killed under load: 0 lost, goes on by itself within 30 s", async () => {
-  const scene = await world.scene("failover", { partitions: 3, replicas: 1 });
+  const scene = await world.scene("failover", {
+    partitions: 3,
+    replicas: 1,
+    // A small window, so that nothing goes on for long without a new leader to fetch from.
+    settings: { queue: { size: 300 } },
+  });
   try {
     const proxy = scene.proxy(0);
     await proxy.serving();

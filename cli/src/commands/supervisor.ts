@@ -53,7 +53,8 @@ export function supervise(
   const start = (proxy: SupervisedProxy, delayMs: number) => {
     const startedAt = performance.now();
     const child = fork(entry, ["serve", "--config", proxy.configFile], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      // Its log goes to our standard error: standard output is for our results.
+      stdio: ["ignore", 2, 2, "ipc"],
       // A process group of its own: Ctrl-C on the terminal is for us, who drain it. When we die it notices the closed channel.
       detached: true,
     });

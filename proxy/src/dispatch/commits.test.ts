@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Harness } from "./harness.ts";
+
+test("an ack is answered by the commit that holds it, not by one taken before it", () => {
+  const h = new Harness();
+  const a = h.open("a");
+  h.assign();
+  h.admit(0, 5);
+  h.pull("a");
+  const early = h.dispatch.takeCommits(h.now);
+  h.ack("a", 3);
+  assert.deepEqual(h.dispatch.takeCommits(h.now), [], "one take at a time");
+  for (const commit of early) h.dispatch.commitConfirmed(h.now, commit);
+  assert.deepEqual(a.take("settled"), []);
+  h.commit();
+  assert.deepEqual(a.take("settled"), [
+    { type: "settled", ranges: [{ partition: 0, first: 3, last: 3 }] },
+  ]);
+});
+
+test("a failed commit gives its acks to the next one", () => {
+  const h = new Harness();
+  const a = h.open("a");
+  h.assign();
+  h.admit(0, 1);
+  h.pull("a");
+  h.ack("a", 0);
+  for (const commit of h.dispatch.takeCommits(h.now)) h.dispatch.commitFailed(h.now, commit);
+  h.ack("a", 1);
+  h.commit();
+  assert.deepEqual(a.take("settled"), [
+    { type: "settled", ranges: [{ partition: 0, first: 0, last: 1 }] },
+  ]);
+});
+
+test("a commit confirmed after its partition came back says nothing about the new time", () => {
+  const h = new Harness();
+  const a = h.open("a");
+  h.assign();
+  h.admit(0, 4);
+  h.pull("a");
+  h.ack("a", 0, 1);
+  const [open] = h.dispatch.takeCommits(h.now);
+  assert.ok(open);
+  h.dispatch.lose(h.now, 0);
+  h.assign(0, 0);
+  h.dispatch.commitConfirmed(h.now, open);
+  assert.deepEqual(a.take("settled"), [
+    { type: "settled", ranges: [{ partition: 0, first: 0, last: 1 }] },
+  ]);
+  assert.equal(h.dispatch.partitions(h.now)[0]?.committed, 0);
+  h.dispatch.commitFailed(h.now, open);
+  h.admit(0, 4);
+  assert.equal(h.commit()[0]?.offset, 0);
+});
+
+test("an ack sent while its partition was away and back still counts", () => {
+  const h = new Harness();
+  const a = h.open("a");
+  h.assign();
+  h.admit(0, 0);
+  h.pull("a");
+  h.dispatch.lose(h.now, 0);
+  h.assign();
+  h.admit(0, 0);
+  h.ack("a", 0);
+  assert.deepEqual(a.take("error"), []);
+  assert.equal(h.commit()[0]?.offset, 1);
+});
+
+test("the last commit answers the acks that it holds, and those of an earlier one still open", () => {
+  const h = new Harness();
+  const a = h.open("a");
+  h.assign();
+  h.admit(0, 9);
+  h.pull("a");
+  h.ack("a", 2);
+  const [open] = h.dispatch.takeCommits(h.now);
+  h.ack("a", 4);
+  const last = h.dispatch.surrender(h.now, 0);
+  assert.deepEqual(a.take("owned").at(-1)?.partitions, []);
+  assert.ok(open);
+  h.dispatch.commitFailed(h.now, open);
+  h.dispatch.commitConfirmed(h.now, last);
+  assert.deepEqual(
+    a.take("settled").flatMap(({ ranges }) => ranges.map(({ first }) => first)),
+    [2, 4],
+  );
+  assert.equal(h.dispatch.inFlight, 0);
+});
+
+test("commitWanted is said once until the next take", () => {
+  const h = new Harness({ commitBatchSize: 10 });
+  h.open("a");
+  h.assign();
+  h.commit();
+  const before = h.commitsWanted;
+  h.admit(0, 99);
+  for (let offset = 0; offset < 100; offset += 1) {
+    h.pull("a", 1);
+    h.ack("a", offset);
+  }
+  assert.equal(h.commitsWanted, before + 1);
+  h.commit();
+  assert.equal(h.dispatch.takeCommits(h.now).length, 0, "nothing new to say");
+  assert.equal(h.dispatch.takeCommits(h.now, true).length, 1);
+});
+
+test("counts that do not fit wait for room; near ones go on, and a recorded count never loses its place", () => {
+  const h = new Harness({ maxMetadataChars: 64, maxDeliveries: 3 });
+  h.open("a");
+  h.assign();
+  h.admit(0, 99);
+  for (;;) {
+    const batch = h.pull("a");
+    if (batch.length === 0) break;
+    for (const delivery of batch) {
+      h.receive("a", { type: "nack", record: delivery, delayMs: 0, reason: "" });
+    }
+  }
+  h.commit();
+  const again = h.pull("a", 10).map(({ offset }) => offset);
+  assert.deepEqual(again, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  h.ack("a", 0, 9);
+  let settled = 10;
+  for (let round = 0; round < 100 && settled < 100; round += 1) {
+    h.commit();
+    for (const { offset, attempt } of h.pull("a")) {
+      assert.equal(attempt, 2);
+      h.ack("a", offset);
+      settled += 1;
+    }
+  }
+  assert.equal(settled, 100);
+});
+
+test("a reset drops the window, frees its holders, and goes on at the given offset", () => {
+  const h = new Harness();
+  const a = h.open("a");
+  h.assign(0, 100);
+  h.admit(100, 109);
+  h.pull("a", 5);
+  h.ack("a", 101);
+  h.dispatch.reset(h.now, 0, 40);
+  assert.equal(a.take("cancel").flatMap(({ records }) => records).length, 4);
+  assert.equal(a.take("settled").length, 1);
+  assert.equal(h.dispatch.inFlight, 0);
+  h.admit(40, 41);
+  assert.deepEqual(
+    h.pull("a").map(({ offset }) => offset),
+    [40, 41],
+  );
+  assert.equal(h.commit()[0]?.offset, 40);
+});

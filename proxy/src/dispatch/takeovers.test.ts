@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PresentedRecord } from "@kafkaproxy/wire";
+import { Harness } from "./harness.ts";
+import type { DispatchOptions, PartitionCommit } from "./types.ts";
+
+function present(h: Harness, who: string, ...records: PresentedRecord[]): void {
+  h.receive(who, { type: "present", leaseMs: 0, records });
+}
+
+/** An owner with ten records: 0 to 4 out to "a", 1 and 3 acked. */
+function owner(options: Partial<DispatchOptions> = {}): Harness {
+  const h = new Harness(options);
+  h.open("a");
+  h.assign();
+  h.admit(0, 9);
+  h.pull("a", 5);
+  h.ack("a", 1);
+  h.ack("a", 3);
+  return h;
+}
+
+function successor(
+  commit: PartitionCommit | undefined,
+  options: Partial<DispatchOptions> = {},
+): Harness {
+  assert.ok(commit);
+  const h = new Harness(options);
+  h.open("a");
+  h.open("b");
+  h.assign(commit.partition, commit.offset, commit.metadata, commit.overflow);
+  h.admit(0, 9);
+  return h;
+}
+
+const offsets = (list: readonly { offset: number }[]): number[] => list.map(({ offset }) => offset);
+
+test("after a hand-over what was out waits one ackTimeout for its holder, the rest goes out at once", () => {
+  const h = successor(owner().dispatch.surrender(0, 0));
+  assert.deepEqual(offsets(h.pull("b")), [5, 6, 7, 8, 9]);
+  h.ack("b", 5, 9);
+  h.advance(2_900);
+  h.commit();
+  assert.deepEqual(h.pull("b"), []);
+  h.advance(200);
+  h.commit();
+  assert.deepEqual(
+    h.pull("b").map(({ offset, attempt }) => [offset, attempt]),
+    [
+      [0, 2],
+      [2, 2],
+      [4, 2],
+    ],
+  );
+});
+
+test("without hand-over nothing goes out for 500 ms, so that clients can present what they have", () => {
+  const before = owner();
+  const [commit] = before.commit();
+  const h = successor(commit);
+  assert.deepEqual(h.pull("b"), []);
+  present(h, "a", { partition: 0, offset: 5, attempt: 1, state: "acked" });
+  present(h, "a", { partition: 0, offset: 6, attempt: 1, state: "held" });
+  h.advance(520);
+  assert.deepEqual(offsets(h.pull("b")), [7, 8, 9]);
+});
+
+test("a fresh group waits for nobody", () => {
+  const h = new Harness();
+  h.open("a");
+  h.assign(0, 0, "");
+  h.admit(0, 0);
+  assert.equal(h.pull("a").length, 1);
+});
+
+test("a presented record stays with who presents it; another one is refused but may ack late", () => {
+  const h = successor(owner().dispatch.surrender(0, 0));
+  const held = { partition: 0, offset: 2, attempt: 1, state: "held" } as const;
+  present(h, "a", held);
+  assert.deepEqual(h.port("a").take("present")[0]?.records, [held]);
+  present(h, "b", held);
+  assert.equal(h.port("b").take("cancel")[0]?.reason, "stale");
+  h.ack("b", 2);
+  assert.equal(h.port("a").take("cancel")[0]?.reason, "settled");
+});
+
+test("what is presented before it is fetched is remembered, and dropped when the log has no such record", () => {
+  const before = owner();
+  const [commit] = before.commit();
+  assert.ok(commit);
+  const h = new Harness();
+  const a = h.open("a");
+  h.assign(0, commit.offset, commit.metadata);
+  present(
+    h,
+    "a",
+    { partition: 0, offset: 6, attempt: 1, state: "held" },
+    { partition: 0, offset: 8, attempt: 2, state: "held" },
+    { partition: 0, offset: 7, attempt: 1, state: "acked" },
+  );
+  assert.equal(a.take("present")[0]?.records.length, 2);
+  h.admit(0, 6);
+  h.admit(9, 9);
+  assert.deepEqual(a.take("cancel"), [
+    { type: "cancel", reason: "settled", records: [{ partition: 0, offset: 8, attempt: 2 }] },
+  ]);
+  h.ack("a", 6);
+  h.advance(520);
+  h.open("b");
+  assert.deepEqual(offsets(h.pull("b")), [5, 9]);
+});
+
+test("a snapshot is valid for its watermark only; a foreign one is ignored with words", () => {
+  const [commit] = owner().commit();
+  assert.ok(commit);
+  const h = new Harness();
+  const other = { partition: 0, watermark: commit.offset + 1, metadata: commit.metadata };
+  const report = h.dispatch.assign(0, other);
+  assert.match(report.warning ?? "", /partition 0 is ignored: its checksum/);
+  assert.equal(h.dispatch.counters.snapshotsIgnored, 1);
+  const foreign = h.dispatch.assign(0, { partition: 1, watermark: 5, metadata: "consumer-7" });
+  assert.match(foreign.warning ?? "", /partition 1 is ignored/);
+  assert.equal(foreign.fetchFrom, 5);
+});
+
+test("counts go on with the next owner: five deliveries are five, over any number of hand-overs", () => {
+  let h = new Harness();
+  h.open("a");
+  h.assign();
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
+    h.admit(0, 0);
+    h.commit();
+    assert.deepEqual(h.pull("a"), [{ partition: 0, offset: 0, attempt }]);
+    const commit = h.dispatch.surrender(h.now, 0);
+    h = new Harness();
+    h.open("a");
+    h.assign(0, commit.offset, commit.metadata);
+    h.advance(12_000);
+  }
+  h.admit(0, 0);
+  assert.deepEqual(h.pull("a"), []);
+  assert.equal(h.dead[0]?.disposition, "deliveries-exhausted");
+  assert.equal(h.dead[0]?.deliveries, 5);
+});
+
+test("what was rejected and not yet a dead letter is rejected at the next owner too", () => {
+  const before = owner();
+  const rejected = { partition: 0, offset: 2, attempt: 1 };
+  before.receive("a", { type: "reject", record: rejected, reason: "bad" });
+  const h = successor(before.dispatch.surrender(0, 0));
+  assert.deepEqual(
+    h.dead.map(({ record, disposition }) => [record.offset, disposition]),
+    [[2, "rejected"]],
+  );
+});
+
+test("what does not fit the metadata is in the overflow, and nothing is forgotten", () => {
+  const before = new Harness({ maxMetadataChars: 64 });
+  before.open("a");
+  before.assign();
+  before.admit(0, 199);
+  for (let batch = 0; batch < 20; batch += 1) before.pull("a");
+  for (let offset = 1; offset < 200; offset += 3) before.ack("a", offset);
+  const commit = before.dispatch.surrender(0, 0);
+  assert.ok(commit.metadata.length <= 64);
+  assert.ok(commit.overflow);
+  const h = new Harness();
+  h.open("b");
+  h.assign(0, commit.offset, commit.metadata, commit.overflow);
+  h.admit(0, 199);
+  assert.deepEqual(h.pull("b"), []);
+  const [status] = h.dispatch.partitions(h.now);
+  assert.equal(status?.inFlight, 133);
+});
+
+test("a long settled run right above a stuck record can be skipped by the fetch", () => {
+  const before = new Harness({ queue: { maxMessages: 100_000, maxBytes: 1e9 } });
+  before.open("a", "push");
+  before.assign();
+  before.receive("a", { type: "credit", requestId: 1, delta: 1_000 });
+  before.admit(0, 499);
+  before.ack("a", 1, 499);
+  const [commit] = before.commit();
+  assert.ok(commit);
+  const h = new Harness();
+  h.assign(0, commit.offset, commit.metadata);
+  assert.equal(h.dispatch.nextWanted(0), 0);
+  h.admit(0, 0);
+  assert.equal(h.dispatch.nextWanted(0), 500);
+  assert.equal(h.dispatch.nextWanted(9), undefined);
+});

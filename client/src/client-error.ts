@@ -12,6 +12,8 @@ export const clientErrorCodes = [
   "wrong-target",
   /** A proxy did not accept the token. */
   "unauthorized",
+  /** The TLS connection to a proxy can't be made: its certificate is not trusted or of another name, or it speaks no TLS. */
+  "untrusted",
   /** A proxy has no protocol version in common with this client, or sent what is no frame. */
   "protocol",
   /** A proxy does not take the connection for another reason: too many connections, draining, ... */

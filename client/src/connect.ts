@@ -12,7 +12,7 @@ import type { ProxyClient } from "./proxy-client.ts";
  * state (`waiting`), not an error. Without arguments everything comes from the `KAFKAPROXY_*` environment.
  *
  * @throws ClientError `bad-config` with all problems at once; `zookeeper-unavailable` after `connectTimeoutMs`;
- * `unauthorized`, `wrong-target` or `protocol` when every proxy refuses us for that; `aborted`.
+ * `unauthorized`, `wrong-target`, `untrusted` or `protocol` when every proxy refuses us for that; `aborted`.
  */
 export async function connect(options: ConnectOptions = {}): Promise<ProxyClient> {
   const { signal } = options;

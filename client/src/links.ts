@@ -10,7 +10,7 @@ interface Entry {
 }
 
 /** Refusals that no waiting cures: connect() ends with them when no proxy takes us. */
-const fatal: readonly string[] = ["unauthorized", "wrong-target", "protocol"];
+const fatal: readonly string[] = ["unauthorized", "wrong-target", "untrusted", "protocol"];
 
 /** A link for every proxy that discovery knows, and those that it no longer knows but that still work. */
 export class Links {
@@ -101,7 +101,7 @@ export class Links {
   /**
    * Resolves when the set is known and a proxy has welcomed us or each was tried once, or when the time is over.
    * @throws ClientError `zookeeper-unavailable` when the set is not known by then; `unauthorized`,
-   * `wrong-target`, `protocol` when that is what every proxy said.
+   * `wrong-target`, `untrusted`, `protocol` when that is what every proxy said.
    */
   async ready(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve) => {

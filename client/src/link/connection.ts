@@ -66,7 +66,12 @@ export class Connection {
     this.#socket = this.#open();
     this.#socket.setNoDelay(true);
     this.#socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    this.#socket.on("error", (error) => this.#fail("unreachable", wordsOf(error), error));
+    this.#socket.on("error", (error: NodeJS.ErrnoException) => {
+      // What the network says has a syscall; what TLS says has none, or is called a protocol error.
+      const byTls = error.syscall === undefined || error.code === "EPROTO";
+      const code = options.address.tls && byTls ? "untrusted" : "unreachable";
+      this.#fail(code, `can't be reached: ${wordsOf(error)}`, error);
+    });
     this.#socket.on("close", () => this.#fail("unreachable", "closed the connection"));
   }
 

@@ -129,7 +129,7 @@ export class Link {
     try {
       if (tls !== undefined && !address.tls) {
         throw new ClientError(
-          "refused",
+          "untrusted",
           `The proxy ${address.instance} at ${address.host}:${address.port} does not speak TLS, which this client is configured to use: a token would go out in the clear. Configure the proxy's listener, or take the client's tls away.`,
         );
       }

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { connect } from "node:net";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import {
   JavaClient,
@@ -8,6 +11,16 @@ import {
   startZooKeeper,
   type KafkaCluster,
 } from "./index.ts";
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+}
 
 describe("one broker", () => {
   let kafka: KafkaCluster;
@@ -168,6 +181,23 @@ describe("three brokers", () => {
 });
 
 describe("ZooKeeper", () => {
+  it("ends with the process that started it, also by SIGKILL", async () => {
+    const program = `
+      import { startZooKeeper } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
+      console.log((await startZooKeeper()).connectString);
+      setInterval(() => undefined, 1000);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program]);
+    const address = await new Promise<string>((resolve, reject) => {
+      child.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString().trim()));
+      child.once("exit", () => reject(new Error("it did not start")));
+    });
+    const port = Number(address.split(":")[1]);
+    assert.equal(await isOpen(port), true);
+    child.kill("SIGKILL");
+    const deadline = performance.now() + 30_000;
+    while (await isOpen(port)) assert.ok(performance.now() < deadline, "it is still there");
+  });
+
   it("comes back on its port after a kill", async () => {
     const server = await startZooKeeper();
     try {

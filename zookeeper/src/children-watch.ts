@@ -1,4 +1,3 @@
-import type { Event } from "node-zookeeper-client";
 import type { Connection } from "./connection.ts";
 import type { Logger } from "./logger.ts";
 import { unless } from "./node-operations.ts";
@@ -79,7 +78,7 @@ export class FollowedChildren implements ChildrenWatch {
 
   // One function each for the life of this object: the library calls the same one only once for one change.
   readonly #namesChanged = (): void => void this.#loop.trigger();
-  readonly #dataChanged = (event: Event): void => {
+  readonly #dataChanged = (event: { readonly path: string }): void => {
     this.#changedNames.add(event.path.slice(event.path.lastIndexOf("/") + 1));
     void this.#loop.trigger();
   };

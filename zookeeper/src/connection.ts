@@ -1,5 +1,5 @@
 // One ZooKeeper session of the server, from its first connect to its end; another one follows it (session.ts).
-import zookeeper, { type ACL, type Event, type Stat } from "node-zookeeper-client";
+import zookeeper, { type ACL, type Stat } from "node-zookeeper-client";
 import { LibraryClient, managerStates } from "./library.ts";
 import type { Logger } from "./logger.ts";
 import { reconnectDelayMs } from "./reconnect-delay.ts";
@@ -38,7 +38,8 @@ export interface NodeStat {
 const handshakeLimitMs = 4_000;
 
 type Done<T> = (error: unknown, value?: T) => void;
-type Watcher = (event: Event) => void;
+/** Not the library's own type: our declarations must not need its types. */
+type Watcher = (event: { readonly path: string }) => void;
 
 export class Connection {
   readonly #options: ConnectionOptions;

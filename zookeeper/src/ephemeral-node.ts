@@ -135,6 +135,12 @@ export class HeldEphemeral implements EphemeralNode {
   #setPresent(present: boolean): void {
     if (this.#present === present) return;
     this.#present = present;
-    for (const listener of this.#listeners) listener(present);
+    for (const listener of this.#listeners) {
+      try {
+        listener(present);
+      } catch (error) {
+        this.#logger.error({ err: error, path: this.#path }, "a listener of a held node failed");
+      }
+    }
   }
 }

@@ -192,7 +192,14 @@ export class ZooKeeperSession {
   #setState(state: SessionState): void {
     if (this.#state === state) return;
     this.#state = state;
-    for (const listener of this.#listeners) listener(state);
+    for (const listener of this.#listeners) {
+      try {
+        listener(state);
+      } catch (error) {
+        // It must not reach the library, which is in the middle of something.
+        this.#logger.error({ err: error, state }, "a listener of the session's state failed");
+      }
+    }
   }
 
   async #connectedOne(what: string, timeoutMs?: number, signal?: AbortSignal): Promise<Connection> {

@@ -35,7 +35,7 @@ function makeProxy(topic: string, settings: Record<string, unknown> = {}): Start
   const logger: Logger = { debug: () => undefined, info: say, warn: say, error: say };
   const text = JSON.stringify({
     topic,
-    consumerGroup: "billing",
+    consumerGroup: `${topic}-group`,
     instance: "p-0",
     kafka: {
       bootstrapServers: kafka.bootstrapServers,
@@ -54,7 +54,7 @@ function makeProxy(topic: string, settings: Record<string, unknown> = {}): Start
 }
 
 function worker(proxy: Proxy, topic: string, options: Partial<TestWorkerOptions> = {}): TestWorker {
-  return new TestWorker(proxy.address, { topic, consumerGroup: "billing", ...options });
+  return new TestWorker(proxy.address, { topic, consumerGroup: `${topic}-group`, ...options });
 }
 
 async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -69,7 +69,7 @@ async function registered(topic: string): Promise<string[]> {
   const session = new ZooKeeperSession({ servers: zookeeper.connectString });
   session.start();
   try {
-    return (await session.children(`/kafkaproxy/default/${topic}/billing/proxies`)) ?? [];
+    return (await session.children(`/kafkaproxy/default/${topic}/${topic}-group/proxies`)) ?? [];
   } finally {
     await session.close();
   }
@@ -96,11 +96,14 @@ test("a record from Kafka to a worker, acked, committed; a drain leaves nothing 
   assert.ok(one.delivered.length > 0 && two.delivered.length > 0);
   await proxy.drain();
   assert.equal(proxy.state, "stopped");
-  assert.equal(await kafka.lag("billing", "line"), 0);
-  assert.deepEqual(await kafka.groupMembers("billing"), []);
+  assert.equal(await kafka.lag("line-group", "line"), 0);
+  assert.deepEqual(await kafka.groupMembers("line-group"), []);
   assert.deepEqual(await registered("line"), []);
   assert.ok(one.frames.some(({ type }) => type === "goaway"));
 });
+
+/** No pattern that run lengths or a bitmap could make small. */
+const held = (offset: number): boolean => ((offset * 2_654_435_761) >>> 0) % 3 === 0;
 
 test("what does not fit a commit's metadata goes to the next owner through ZooKeeper: nothing acked comes twice", async () => {
   await kafka.createTopic("holes", { partitions: 1 });
@@ -112,8 +115,6 @@ test("what does not fit a commit's metadata goes to the next owner through ZooKe
   const settings = { delivery: { ackTimeout: "60s" }, pull: { maxMessages: 1_000 } };
   const first = makeProxy("holes", settings);
   await first.proxy.start();
-  // No pattern that run lengths or a bitmap could make small.
-  const held = (offset: number): boolean => ((offset * 2_654_435_761) >>> 0) % 3 === 0;
   const expected = Array.from({ length: count }, (_, offset) => offset).filter(
     (offset) => !held(offset),
   );
@@ -125,7 +126,7 @@ test("what does not fit a commit's metadata goes to the next owner through ZooKe
   await first.proxy.drain(0);
   const session = new ZooKeeperSession({ servers: zookeeper.connectString });
   session.start();
-  const path = "/kafkaproxy/default/holes/billing/handover/0";
+  const path = "/kafkaproxy/default/holes/holes-group/handover/0";
   assert.ok(((await session.get(path))?.data.byteLength ?? 0) > 1_000);
 
   const second = makeProxy("holes", { ...settings, delivery: { ackTimeout: "1s" } });
@@ -137,7 +138,7 @@ test("what does not fit a commit's metadata goes to the next owner through ZooKe
   await until("removed", async () => (await session.get(path)) === undefined);
   await session.close();
   await second.proxy.drain();
-  assert.equal(await kafka.lag("billing", "holes"), 0);
+  assert.equal(await kafka.lag("holes-group", "holes"), 0);
 });
 
 test("a poison message: delivered so often and no more, then in the dead-letter topic, found by its msgId", async () => {
@@ -148,7 +149,7 @@ test("a poison message: delivered so often and no more, then in the dead-letter 
   await proxy.start();
   const one = worker(proxy, "poison", { handle: ({ offset }) => (offset === 1 ? "hold" : "ack") });
   await kafka.produce("poison", [{ value: "a" }, { value: "bad" }, { value: "c" }]);
-  await until("committed past it", async () => (await kafka.lag("billing", "poison")) === 0);
+  await until("committed past it", async () => (await kafka.lag("poison-group", "poison")) === 0);
   assert.deepEqual(
     one.delivered.filter(({ offset }) => offset === 1).map(({ attempt }) => attempt),
     [1, 2, 3],
@@ -160,6 +161,17 @@ test("a poison message: delivered so often and no more, then in the dead-letter 
   assert.equal(answer.letter.worker, "worker");
   assert.equal(Buffer.from(answer.letter.value ?? []).toString(), "bad");
   assert.equal((await proxy.findDeadLetter("poison:0:0")).kind, "unknown");
+  const admin = `http://${proxy.adminAddress.host}:${proxy.adminAddress.port}`;
+  const shown = await fetch(`${admin}/dead-letters/poison:0:1`);
+  assert.equal(shown.status, 200);
+  assert.match(await shown.text(), /deliveries-exhausted/);
+  assert.equal((await fetch(`${admin}/dead-letters/poison:0:0`)).status, 404);
+  assert.equal((await fetch(`${admin}/readyz`)).status, 200);
+  assert.equal((await fetch(`${admin}/healthz`)).status, 200);
+  const metrics = await (await fetch(`${admin}/metrics`)).text();
+  assert.match(metrics, /kafkaproxy_dead_letters_total\{disposition="deliveries-exhausted".*\} 1/);
+  assert.match(metrics, /kafkaproxy_commit_duration_seconds_count\{.*result="ok".*\} [1-9]/);
+  assert.match(metrics, /kafkaproxy_rebalances_total\{.*\} 1/);
   one.close();
   await proxy.drain();
 });
@@ -237,27 +249,21 @@ test("a drain waits for workers inside the grace period, and delivers nothing ne
   await kafka.createTopic("grace", { partitions: 1 });
   const { proxy } = makeProxy("grace");
   await proxy.start();
-  let finish = (): void => undefined;
-  const one = worker(proxy, "grace", {
-    handle: async () => {
-      await new Promise<void>((resolve) => {
-        finish = resolve;
-      });
-      return "ack";
-    },
-  });
+  const finish = Promise.withResolvers<"ack">();
+  const one = worker(proxy, "grace", { handle: async () => await finish.promise });
   await kafka.produce("grace", [{ value: "1" }]);
   await until("delivered", () => one.delivered.length === 1);
   const drained = proxy.drain(30_000);
+  await until("told to go", () => one.frames.some(({ type }) => type === "goaway"));
   await kafka.produce("grace", [{ value: "2" }]);
   await delay(500);
   assert.equal(proxy.state, "draining");
-  finish();
+  finish.resolve("ack");
   await drained;
   assert.equal(proxy.state, "stopped");
   assert.deepEqual([...one.settled], ["0:0"]);
   assert.equal(one.delivered.length, 1);
-  assert.equal((await kafka.committed("billing", "grace")).get(0)?.offset, 1);
+  assert.equal((await kafka.committed("grace-group", "grace")).get(0)?.offset, 1);
 });
 
 test("a port that is taken: start() fails with words, and nothing is left running", async () => {

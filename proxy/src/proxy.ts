@@ -1,4 +1,5 @@
 import type { Logger } from "@kafkaproxy/kafka";
+import { type Admin, createAdmin, Metrics } from "./admin/index.ts";
 import type { ProxyConfig } from "./config/index.ts";
 import type { LetterAnswer } from "./deadletter/index.ts";
 import { openRooms, type Reach, type Rooms } from "./rooms.ts";
@@ -36,6 +37,8 @@ const superviseMs = 100;
 const stuckAfterMs = 60_000;
 /** Kafka or ZooKeeper is said to be away after so long; a reconnect is no outage. */
 const outageMs = 1_500;
+/** What a drain waits for ZooKeeper to forget us; clients are told to go all the same. */
+const unregisterMs = 2_000;
 /** What a close without a drain waits for Kafka. */
 const closeTimeoutMs = 5_000;
 
@@ -48,6 +51,8 @@ export class Proxy {
   readonly #ended = Promise.withResolvers<ProxyState>();
   #state: ProxyState = "starting";
   #failure: Error | undefined;
+  readonly #metrics: Metrics;
+  readonly #admin: Admin;
   #rooms: Rooms | undefined;
   #ticker: Ticker | undefined;
   #supervisor: NodeJS.Timeout | undefined;
@@ -64,6 +69,25 @@ export class Proxy {
     this.#config = config;
     this.#logger = deps.logger;
     this.#random = deps.random ?? Math.random;
+    this.#metrics = new Metrics({
+      labels: { topic: config.topic, group: config.consumerGroup },
+      sources: () => ({
+        status: this.status(),
+        dispatch: this.#rooms?.dispatch.counters,
+        listener: this.#rooms?.listener,
+      }),
+    });
+    this.#admin = createAdmin({
+      config: config.admin,
+      port: {
+        health: () => ({ ok: this.#state !== "failed", state: this.#state }),
+        readiness: () => this.readiness(),
+        status: () => this.status(),
+        metrics: async () => await this.#metrics.text(),
+        deadLetter: async (msgId) => await this.findDeadLetter(msgId),
+      },
+      logger: deps.logger,
+    });
   }
 
   get state(): ProxyState {
@@ -108,14 +132,14 @@ export class Proxy {
       const rooms = await openRooms(this.#config, {
         logger: this.#logger,
         random: this.#random,
+        metrics: this.#metrics,
         fenceChanged: (reason) => {
-          if (reason === undefined)
+          if (reason === undefined) {
             this.#logger.info({}, "a heartbeat succeeded: delivering again");
-          else
-            this.#logger.warn(
-              { reason },
-              "fenced: nothing is delivered until a heartbeat succeeds",
-            );
+          } else {
+            this.#metrics.fenced();
+            this.#logger.warn({ reason }, "nothing is delivered until a heartbeat succeeds");
+          }
           this.#gate();
         },
         failed: (error) => {
@@ -125,6 +149,7 @@ export class Proxy {
       this.#rooms = rooms;
       this.#gate();
       this.#address = await rooms.listener.start();
+      this.#adminAddress = await this.#admin.start();
       rooms.session.start();
       rooms.source.start();
       this.#ticker = new Ticker(rooms.dispatch, rooms.now);
@@ -187,7 +212,7 @@ export class Proxy {
     this.#logger.info({ graceMs, inFlight: rooms.dispatch.inFlight }, "draining");
     const deadline = rooms.now() + graceMs;
     if (this.#state !== "failed") this.#state = "draining";
-    await rooms.registry.close();
+    await within(rooms.registry.close(), unregisterMs);
     rooms.listener.goaway(graceMs, "the proxy is stopping");
     this.#gate();
     while (rooms.now() < deadline && this.#closed === undefined && !idle(rooms)) {
@@ -219,6 +244,7 @@ export class Proxy {
         await rooms.registry.close();
         await rooms.deadLetters.close();
         await rooms.listener.close();
+        await this.#admin.close();
         await rooms.session.close();
         await rooms.connection.close();
       })();

@@ -1,6 +1,7 @@
 import { KafkaConnection, type KafkaSettings, type Logger } from "@kafkaproxy/kafka";
-import { encodeRegistryRecord, groupPath, protocolVersion, registryPath } from "@kafkaproxy/wire";
-import { type EphemeralNode, ZooKeeperSession } from "@kafkaproxy/zookeeper";
+import { groupPath } from "@kafkaproxy/wire";
+import { ZooKeeperSession } from "@kafkaproxy/zookeeper";
+import type { Metrics } from "./admin/index.ts";
 import {
   type ProxyConfig,
   readKafkaCredentials,
@@ -9,6 +10,7 @@ import {
 import { DeadLetters } from "./deadletter/index.ts";
 import { Dispatch, type DispatchOptions, type DispatchPort } from "./dispatch/index.ts";
 import { createListener, type Listener } from "./listener/index.ts";
+import { Registry } from "./registry/index.ts";
 import {
   Fence,
   type FenceReason,
@@ -25,6 +27,7 @@ export interface RoomsOptions {
   readonly random: () => number;
   /** The proxy no longer trusts its membership, or does again (undefined). */
   readonly fenceChanged: (reason: FenceReason | undefined) => void;
+  readonly metrics: Pick<Metrics, "committed" | "rebalanced" | "deadLettered">;
   /** A room can't go on by itself. */
   readonly failed: (error: Error) => void;
 }
@@ -40,7 +43,7 @@ export interface Rooms {
   readonly source: RecordSource;
   readonly deadLetters: DeadLetters;
   readonly listener: Listener;
-  readonly registry: Registration;
+  readonly registry: Registry;
   zookeeper(): Reach;
 }
 
@@ -50,18 +53,12 @@ export interface Reach {
   readonly since: number;
 }
 
-interface Registration {
-  register(port: number): void;
-  readonly present: boolean;
-  close(): Promise<void>;
-}
-
 /** How long a hand-over waits for what is being written to the dead-letter topic. */
 const settleMs = 2_000;
 
 /** @throws the file system's error when a certificate or a password can't be read. */
 export async function openRooms(config: ProxyConfig, options: RoomsOptions): Promise<Rooms> {
-  const { logger, random } = options;
+  const { logger, random, metrics } = options;
   const { namespace, topic, consumerGroup, instance } = config;
   const settings: KafkaSettings = {
     bootstrapServers: config.kafka.bootstrapServers,
@@ -108,7 +105,8 @@ export async function openRooms(config: ProxyConfig, options: RoomsOptions): Pro
     target,
     topic: config.deadLetter.topic,
     maxEntries: config.deadLetter.index.maxEntries,
-    written: ({ partition, offset }) => {
+    written: ({ partition, offset, disposition }) => {
+      metrics.deadLettered(disposition);
       dispatch.deadLettered(now(), partition, offset);
     },
     now,
@@ -149,6 +147,12 @@ export async function openRooms(config: ProxyConfig, options: RoomsOptions): Pro
         deadLetters.gone(partition);
       },
       failed: options.failed,
+      committed: (durationMs, ok) => {
+        metrics.committed(durationMs, ok);
+      },
+      rebalanced: () => {
+        metrics.rebalanced();
+      },
     },
     logger,
   });
@@ -159,32 +163,7 @@ export async function openRooms(config: ProxyConfig, options: RoomsOptions): Pro
     now,
     logger,
   });
-  let node: EphemeralNode | undefined;
-  const registry: Registration = {
-    register: (port) => {
-      node = session.holdEphemeral(
-        registryPath(target, instance),
-        Buffer.from(
-          encodeRegistryRecord({
-            host: config.listener.advertisedHost,
-            port: config.listener.advertisedPort ?? port,
-            tls: config.listener.tls !== undefined,
-            protocol: protocolVersion,
-            instance,
-            pod: "",
-            zone: "",
-            started: new Date().toISOString(),
-          }),
-        ),
-      );
-    },
-    get present() {
-      return node?.present ?? false;
-    },
-    close: async () => {
-      await node?.close();
-    },
-  };
+  const registry = new Registry({ session, config, logger });
   let reach = { ok: false, since: performance.now() };
   session.onState((state) => {
     const ok = state === "connected";

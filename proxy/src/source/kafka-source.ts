@@ -56,7 +56,9 @@ export interface SourceEvents {
   gone(partition: number): void;
   /** It can't go on by itself. */
   failed(error: Error): void;
+  /** A commit has ended. */
   committed?(durationMs: number, ok: boolean): void;
+  /** The group has a new generation. */
   rebalanced?(): void;
 }
 
@@ -151,6 +153,7 @@ export class KafkaSource implements RecordSource {
         },
         generation: (identity) => {
           this.#committer.identity = identity;
+          options.events.rebalanced?.();
         },
         state: (state) => {
           this.#memberChanged(state);
@@ -257,7 +260,6 @@ export class KafkaSource implements RecordSource {
       this.#joined = true;
       this.#logger.info({ group: this.#options.consumerGroup }, "joined the group");
     }
-    if (state === "rebalancing") this.#options.events.rebalanced?.();
     const ok = state === "stable" || state === "rebalancing";
     if (ok !== this.#reachable.ok) this.#reachable = { ok, since: this.#options.now() };
   }

@@ -41,10 +41,9 @@ export class Demand {
 
   pull(now: number, session: Session, pull: Pull): void {
     const { options } = this.#parts;
-    const offered = pull.offerId === 0 ? 0 : this.#answerOffer(session, pull.offerId);
+    const offered = pull.offerId === 0 ? 0 : this.#endOffered(session, pull.offerId);
     if (pull.maxMessages === 0) {
       if (pull.offerId === 0) answerEmpty(session, pull.requestId);
-      else this.#unwatch(session);
       return;
     }
     const claim: Claim = {
@@ -54,7 +53,6 @@ export class Demand {
       alarm: undefined,
     };
     if (offered > 0 && this.#usable > 0 && this.delivering && session.port?.writable === true) {
-      this.#unwatch(session);
       this.#deliver(now, session, claim.requestId, claim.maxMessages, claim.maxBytes);
       return;
     }
@@ -180,10 +178,20 @@ export class Demand {
       this.#answerOffer(session, offerId);
       this.joined(session);
     });
-    session.offer = { offerId, count, alarm };
+    session.offer = { offerId, count, alarm, watch: session.watch };
     this.#reserved += count;
     this.#parts.alarms.schedule(now, alarm, now + offerTimeoutMs);
     session.port?.send({ type: "available", offerId, count });
+  }
+
+  /**
+   * An answer takes the session off the list of those to be told; not when another pull has put it there again since
+   * the offer: that pull came back empty, and its sender waits to be told.
+   */
+  #endOffered(session: Session, offerId: number): number {
+    const offered = session.offer?.offerId === offerId ? session.offer.watch : undefined;
+    if (offered !== undefined && session.watch === offered) this.#unwatch(session);
+    return this.#answerOffer(session, offerId);
   }
 
   /** Returns how many records were kept for the offer; 0 when it has lapsed. */

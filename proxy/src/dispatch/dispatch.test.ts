@@ -85,6 +85,24 @@ test("a waiting pull is answered by the first record that becomes ready, an offe
   assert.equal(watching.take("deliver")[0]?.records.length, 3);
 });
 
+test("whoever was answered empty is told again, though it declined an older offer", () => {
+  const h = new Harness();
+  const port = h.open("a");
+  h.assign();
+  const pull = { type: "pull", maxBytes: 1e6, waitMs: 30_000, wait: "offer" } as const;
+  h.receive("a", { ...pull, requestId: 1, maxMessages: 10, offerId: 0 });
+  h.admit(0, 4);
+  const [offer] = port.take("available");
+  // Under way when the offer was made, and all that is ready is kept for the offer.
+  h.receive("a", { ...pull, requestId: 2, maxMessages: 10, offerId: 0 });
+  assert.deepEqual(
+    port.take("deliver").map(({ records }) => records.length),
+    [0, 0],
+  );
+  h.receive("a", { ...pull, requestId: 3, maxMessages: 0, offerId: offer?.offerId ?? 0 });
+  assert.equal(port.take("available")[0]?.count, 5);
+});
+
 test("what is out at a hand-over stays with its holder, who presents it to the new owner", () => {
   const before = new Harness();
   before.open("a");

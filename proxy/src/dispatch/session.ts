@@ -23,6 +23,8 @@ export interface Offer {
   readonly offerId: number;
   readonly count: number;
   readonly alarm: Alarm;
+  /** What it was told for. */
+  readonly watch: Watch | undefined;
 }
 
 /** A worker's connection as dispatch sees it: what it holds, what it asks for. It outlives its connection by its leases. */

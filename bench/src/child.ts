@@ -8,6 +8,7 @@ export interface ConsumerJob {
   readonly bootstrapServers: readonly string[];
   readonly zookeeper: string;
   readonly topic: string;
+  readonly partitions: number;
   readonly group: string;
   readonly measure: Measure;
   readonly mode: "pull" | "push";
@@ -47,7 +48,7 @@ process.once("exit", () => {
 });
 
 export function startChild(
-  file: "bare-consumer.ts" | "sdk-worker.ts" | "producer.ts",
+  file: "bare-consumer.ts" | "source-only.ts" | "sdk-worker.ts" | "producer.ts",
   job: ConsumerJob | ProducerJob,
 ): Child {
   const child = fork(join(import.meta.dirname, file), [JSON.stringify(job)], {

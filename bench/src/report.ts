@@ -1,13 +1,13 @@
 import type { LatencyRound } from "./latency.ts";
 import type { Options } from "./options.ts";
 import { pairwise, type Spread, spread } from "./stats.ts";
-import { bareName } from "./subjects.ts";
+import { bareName, sourceName } from "./subjects.ts";
 import type { ThroughputRound } from "./throughput.ts";
 
 /** One line of the table: a figure, over the rounds. */
 export interface Figure {
   readonly part: "throughput" | "latency";
-  /** `kafkajs`, `proxy-pull` or `proxy-push`. */
+  /** `kafkajs`, `source`, `proxy-pull` or `proxy-push`. */
   readonly subject: string;
   readonly name: string;
   readonly unit: string;
@@ -31,7 +31,7 @@ export function reportOf(
         throughputFigures(subject, rounds, throughput.get(bareName) ?? []),
       ),
       ...[...latency].flatMap(([subject, rounds]) =>
-        latencyFigures(subject, rounds, latency.get(bareName) ?? []),
+        latencyFigures(subject, rounds, latency.get(sourceName) ?? []),
       ),
     ],
   };
@@ -78,13 +78,13 @@ function throughputFigures(
 function latencyFigures(
   subject: string,
   rounds: readonly LatencyRound[],
-  bareRounds: readonly LatencyRound[],
+  sourceRounds: readonly LatencyRound[],
 ): Figure[] {
   if (rounds.length === 0) return [];
   return (["p50Ms", "p99Ms"] as const).flatMap((key) => {
     const percentile = key.slice(0, 3);
     const ours = rounds.map((round) => round[key]);
-    const theirs = bareRounds.map((round) => round[key]);
+    const theirs = sourceRounds.map((round) => round[key]);
     const figure = (name: string, found: Spread): Figure => ({
       part: "latency",
       subject,
@@ -92,12 +92,15 @@ function latencyFigures(
       unit: "ms",
       spread: found,
     });
-    const whole = figure(`produce to handler, ${percentile}`, spread(ours));
-    if (subject === bareName) return [whole];
+    const whole = figure(
+      `produce to ${subject === sourceName ? "arrival" : "handler"}, ${percentile}`,
+      spread(ours),
+    );
+    if (subject === bareName || subject === sourceName) return [whole];
     return [
       whole,
       figure(
-        `added, ${percentile}`,
+        `arrival to handler, ${percentile}`,
         pairwise(ours, theirs, (a, b) => a - b),
       ),
     ];

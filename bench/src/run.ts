@@ -2,7 +2,7 @@ import { startKafka, startZooKeeper } from "../../test/servers/index.ts";
 import { type LatencyRound, latencyRound } from "./latency.ts";
 import type { Options } from "./options.ts";
 import { type Report, reportOf } from "./report.ts";
-import { bare, proxied, type Servers, type Subject } from "./subjects.ts";
+import { bare, proxied, type Servers, source, type Subject } from "./subjects.ts";
 import { type ThroughputRound, throughputRound } from "./throughput.ts";
 
 const topic = "bench";
@@ -29,24 +29,26 @@ async function measureAll(
   signal: AbortSignal,
 ): Promise<Report> {
   const { kafka } = servers;
-  const subjects = [
-    bare(servers, options),
-    ...options.modes.map((mode) => proxied(servers, options, mode)),
-  ];
+  const kafkajs = bare(servers, options);
+  const workers = options.modes.map((mode) => proxied(servers, options, mode));
   let throughput = new Map<string, ThroughputRound[]>();
   if (options.rounds > 0) {
     note(`producing ${options.records} records of ${options.valueBytes} bytes ...`);
     await kafka.createTopic(topic, { partitions: options.partitions });
     await kafka.fill(topic, { count: options.records, valueBytes: options.valueBytes });
-    throughput = await interleaved(subjects, options.rounds, async (subject, group) => {
-      const place = { topic, group: `throughput-${group}` };
-      const round = await throughputRound(subject, kafka, place, options, signal);
-      note(`throughput ${group}: ${Math.round(round.recordsPerSecond)} records/s`);
-      return round;
-    });
+    throughput = await interleaved(
+      [kafkajs, ...workers],
+      options.rounds,
+      async (subject, group) => {
+        const place = { topic, group: `throughput-${group}` };
+        const round = await throughputRound(subject, kafka, place, options, signal);
+        note(`throughput ${group}: ${Math.round(round.recordsPerSecond)} records/s`);
+        return round;
+      },
+    );
   }
   const latency: Map<string, LatencyRound[]> = await interleaved(
-    subjects,
+    [kafkajs, source(servers, options), ...workers],
     options.latencyRounds,
     async (subject, group) => {
       const name = `latency-${group}`;

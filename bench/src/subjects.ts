@@ -1,4 +1,4 @@
-/** Who is measured: a bare kafkajs consumer, and workers behind one proxy. */
+/** Who is measured: a bare kafkajs consumer, workers behind one proxy, and that proxy's source alone. */
 import { type ProxyProcess, startProxy } from "../../test/harness/index.ts";
 import type { KafkaCluster, ZooKeeperServer } from "../../test/servers/index.ts";
 import { type Child, type ConsumerJob, startChild } from "./child.ts";
@@ -29,21 +29,40 @@ export interface Subject {
 }
 
 export const bareName = "kafkajs";
+export const sourceName = "source";
 
+/** A kafkajs consumer as most programs have it. */
 export function bare(servers: Servers, options: Options): Subject {
+  return single(bareName, "bare-consumer.ts", servers, options);
+}
+
+/** The proxy's fetch loop alone: when records arrive in the source. It has no group and commits nothing. */
+export function source(servers: Servers, options: Options): Subject {
+  return single(sourceName, "source-only.ts", servers, options);
+}
+
+function single(
+  name: string,
+  file: "bare-consumer.ts" | "source-only.ts",
+  servers: Servers,
+  options: Options,
+): Subject {
   return {
-    name: bareName,
+    name,
     async start(topic, group, measure, signal) {
-      const job = jobOf(servers, options, { topic, group, measure, mode: "pull" });
-      const consumer = startChild("bare-consumer.ts", job);
-      await waitFor("kafkajs in its group", signal, () => {
-        consumer.check();
+      const consumer = startChild(
+        file,
+        jobOf(servers, options, { topic, group, measure, mode: "pull" }),
+      );
+      const check = () => consumer.check();
+      await waitFor(`${name} ready`, signal, () => {
+        check();
         return consumer.ready;
       });
       return {
         consumers: [consumer],
         pids: { consumer: [consumer.pid] },
-        check: () => consumer.check(),
+        check,
         stop: () => consumer.stop(),
       };
     },
@@ -96,13 +115,14 @@ function checkProxy(proxy: ProxyProcess): void {
 
 function jobOf(
   { kafka, zookeeper }: Servers,
-  { concurrency }: Options,
+  { concurrency, partitions }: Options,
   round: Pick<ConsumerJob, "topic" | "group" | "measure" | "mode">,
 ): ConsumerJob {
   return {
     bootstrapServers: kafka.bootstrapServers,
     zookeeper: zookeeper.connectString,
     concurrency,
+    partitions,
     ...round,
   };
 }

@@ -251,8 +251,12 @@ test("with demand and a ready record something is delivered or offered, whatever
           h.admit(from, from + amount, partition);
           next[partition] = from + amount + 1;
         } else if (op === "commit") h.commit();
-        else if (op === "wait") h.advance(amount * 40);
-        else {
+        else if (op === "wait") {
+          for (let ms = amount * 40; ms > 0; ms -= 1) {
+            h.advance(1);
+            hear();
+          }
+        } else {
           delivering = op === "on";
           h.dispatch.setDelivering(h.now, delivering);
         }

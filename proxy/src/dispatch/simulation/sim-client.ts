@@ -42,6 +42,7 @@ export class SimClient {
   /** Acks that no `settled` has answered. */
   readonly #unsettled = new Map<number, Set<number>>();
   readonly #slots: number;
+  readonly #push: boolean;
   /** Share of deliveries that get each answer. */
   readonly #moods: { nack: number; reject: number; hang: number; release: number; late: number };
   #requestId = 0;
@@ -53,6 +54,7 @@ export class SimClient {
     this.#clock = clock;
     this.#broker = broker;
     this.#slots = clock.between(2, 12);
+    this.#push = clock.chance(0.3);
     const rate = (): number => (clock.chance(0.5) ? 0 : clock.random() * 0.1);
     this.#moods = { nack: rate(), reject: rate() / 4, hang: rate(), release: rate(), late: rate() };
     this.#loop(clock.between(20, 60), () => this.#ask());
@@ -68,6 +70,7 @@ export class SimClient {
     const { connection, resumed } = proxy.connect(link, link.sessionId, this.name);
     link.connection = connection;
     link.sessionId = connection.sessionId;
+    if (this.#push) this.#grant(link, this.#slots);
     if (!resumed) return;
     // Acks that the old connection may have lost.
     for (const [partition, offsets] of this.#unsettled) {
@@ -88,7 +91,7 @@ export class SimClient {
         break;
       case "deliver":
         for (const { partition, offset, attempt } of frame.records) {
-          this.#work({ partition, offset, attempt });
+          this.#work(link, { partition, offset, attempt });
         }
         break;
       case "available": {
@@ -136,7 +139,7 @@ export class SimClient {
     if (records.length > 0) link.connection?.tell({ type: "present", leaseMs: 0, records });
   }
 
-  #work(name: RecordRef): void {
+  #work(from: Link, name: RecordRef): void {
     const clock = this.#clock;
     const { poison } = this.#broker.fate(name.partition, name.offset);
     const mood = this.#mood();
@@ -144,6 +147,7 @@ export class SimClient {
     const held: Held = { name, hung };
     this.#hold(held);
     clock.after(clock.chance(0.1) ? clock.between(1_000, 8_000) : clock.between(1, 200), () => {
+      if (this.#push) this.#grant(from, 1);
       if (this.#held.get(key(name)) !== held) return;
       this.#drop(name);
       if (hung) return;
@@ -194,7 +198,13 @@ export class SimClient {
     this.#owners.get(partition)?.connection?.tell(frame);
   }
 
+  #grant(link: Link, delta: number): void {
+    this.#requestId += 1;
+    link.connection?.tell({ type: "credit", requestId: this.#requestId, delta });
+  }
+
   #ask(): void {
+    if (this.#push) return;
     for (const link of this.#links.values()) {
       const free = this.#slots - this.#held.size;
       if (free > 0) this.#pull(link, free, this.#clock.chance(0.3) ? "claim" : "offer", 0);

@@ -1,4 +1,5 @@
 /** One proxy process: the real rooms, and as much of source, dead letters and listener as they need around them. */
+import assert from "node:assert/strict";
 import type { Frame } from "@kafkaproxy/wire";
 import { Dispatch, type PartitionCommit, type SessionPort } from "../index.ts";
 import { testOptions } from "../harness.ts";
@@ -103,7 +104,10 @@ export class SimProxy {
       },
     );
     this.#loop(20, () => this.#fetch());
-    this.#loop(17, () => this.dispatch.tick(clock.now));
+    this.#loop(17, () => {
+      this.dispatch.tick(clock.now);
+      this.#checkMemory();
+    });
     this.#loop(5, () => {
       if (this.#commitSoon) this.commit();
     });
@@ -245,6 +249,15 @@ export class SimProxy {
       const taken = this.dispatch.admit(this.#clock.now, partition, records, next);
       this.positions.set(partition, taken < records.length ? at(records, taken).offset : next);
     }
+  }
+
+  /** Invariant 5, as far as it is ours: a partition that was just taken over may hold its share of before. */
+  #checkMemory(): void {
+    const held = this.dispatch
+      .partitions(this.#clock.now)
+      .reduce((sum, { ready, delayed, dying }) => sum + ready + delayed + dying, 0);
+    const most = this.#options.maxMessages * 2 + this.positions.size;
+    assert.ok(held <= most, `${held} records in the windows of ${this.name}`);
   }
 
   #bury(partition: number, offset: number): void {

@@ -19,7 +19,7 @@ export interface PartitionInfo {
  * of its own: a fetch at its long poll, a JoinGroup at the others' rejoining. Heartbeats wait for
  * nobody.
  */
-export type Lane = "main" | "fetch" | "group" | "heartbeat";
+export type Lane = "main" | "fetch-0" | "fetch-1" | "group" | "heartbeat";
 
 /** A node id, or "any": whichever broker answers. */
 export type Target = number | "any";

@@ -43,7 +43,7 @@ export interface FetcherOptions {
   readonly topic: string;
   /** How long a broker may hold an empty answer back. Default 500. */
   readonly maxWaitMs?: number;
-  /** Of one answer; one is under way for each leader. Default 16 MiB. */
+  /** Of one answer; up to two are under way for each leader. Default 16 MiB. */
   readonly maxBytes?: number;
   /** Of one partition in an answer. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
@@ -58,13 +58,21 @@ interface Position {
   failures: number;
   /** Not before this monotonic time. */
   notBefore: number;
+  /** Asked for in a request under way. */
+  asked: boolean;
 }
+
+/**
+ * Two for each leader: a partition that is added or resumed while the others wait at the broker for
+ * records does not wait with them.
+ */
+const lanes = ["fetch-0", "fetch-1"] as const;
 
 const offsetOutOfRange = 1;
 
 /**
- * Reads partitions from where each is told to start, read committed, one request in flight for each
- * leader. Leaders that move, brokers that die and topics that come late are waited for.
+ * Reads partitions from where each is told to start, read committed, at most two requests in flight
+ * for each leader, never two for one partition. Leaders that move, brokers that die and topics that come late are waited for.
  */
 export class Fetcher {
   readonly #options: FetcherOptions;
@@ -74,8 +82,8 @@ export class Fetcher {
   readonly #maxBytes: number;
   readonly #maxBytesPerPartition: number;
   readonly #positions = new Map<number, Position>();
-  /** Leaders with a request in flight. */
-  readonly #busy = new Set<number>();
+  /** `leader/lane` of the requests in flight. */
+  readonly #busy = new Set<string>();
   #running: Promise<void> | undefined;
   #wake: () => void = () => undefined;
   #woken = false;
@@ -105,7 +113,13 @@ export class Fetcher {
 
   /** Starts at `offset`, also when the partition is there already. */
   add(partition: number, offset: number): void {
-    this.#positions.set(partition, { offset, paused: false, failures: 0, notBefore: 0 });
+    this.#positions.set(partition, {
+      offset,
+      paused: false,
+      failures: 0,
+      notBefore: 0,
+      asked: false,
+    });
     this.#kick();
   }
 
@@ -149,7 +163,7 @@ export class Fetcher {
   async #round(): Promise<number> {
     const now = performance.now();
     const due = [...this.#positions].filter(
-      ([, { paused, notBefore }]) => !paused && notBefore <= now,
+      ([, { paused, notBefore, asked }]) => !paused && !asked && notBefore <= now,
     );
     const byLeader = new Map<number, number[]>();
     for (const [partition] of due) {
@@ -163,7 +177,8 @@ export class Fetcher {
       }
     }
     for (const [leader, partitions] of byLeader) {
-      if (!this.#busy.has(leader)) void this.#fetch(leader, partitions);
+      const lane = lanes.find((one) => !this.#busy.has(`${leader}/${one}`));
+      if (lane !== undefined) void this.#fetch(leader, lane, partitions);
     }
     const waiting = [...this.#positions.values()].filter(
       ({ paused, notBefore }) => !paused && notBefore > now,
@@ -172,7 +187,11 @@ export class Fetcher {
     return Math.max(1, next - performance.now());
   }
 
-  async #fetch(leader: number, partitions: readonly number[]): Promise<void> {
+  async #fetch(
+    leader: number,
+    lane: (typeof lanes)[number],
+    partitions: readonly number[],
+  ): Promise<void> {
     const { topic } = this.#options;
     const asked = new Map<number, Position>();
     const start = this.#rotation % partitions.length;
@@ -183,7 +202,8 @@ export class Fetcher {
       if (position !== undefined && !position.paused) asked.set(partition, position);
     }
     if (asked.size === 0) return;
-    this.#busy.add(leader);
+    for (const position of asked.values()) position.asked = true;
+    this.#busy.add(`${leader}/${lane}`);
     this.#bytesInFlight += this.#maxBytes;
     try {
       const answer = await this.#connection.send(
@@ -195,7 +215,7 @@ export class Fetcher {
           maxBytesPerPartition: this.#maxBytesPerPartition,
           partitions: [...asked].map(([partition, { offset }]) => ({ partition, offset })),
         }),
-        { lane: "fetch", timeoutMs: this.#maxWaitMs + this.#connection.requestTimeoutMs },
+        { lane, timeoutMs: this.#maxWaitMs + this.#connection.requestTimeoutMs },
       );
       if (answer.errorCode !== 0) {
         throw KafkaError.fromProtocol(answer.errorCode, `fetch of topic ${topic}`);
@@ -211,7 +231,8 @@ export class Fetcher {
       }
     } finally {
       this.#bytesInFlight -= this.#maxBytes;
-      this.#busy.delete(leader);
+      this.#busy.delete(`${leader}/${lane}`);
+      for (const position of asked.values()) position.asked = false;
       this.#kick();
     }
   }

@@ -30,7 +30,7 @@ export async function readRecord(
         maxBytesPerPartition: maxBytes,
         partitions: [{ partition, offset }],
       }),
-      { lane: "fetch" },
+      { lane: "fetch-0" },
     );
     const found = answer.partitions.find((one) => one.partition === partition);
     const errorCode = found?.errorCode ?? answer.errorCode;

@@ -4,10 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startKafka } from "../../../test/servers/index.ts";
 import type { KafkaCluster } from "../../../test/servers/index.ts";
 import { KafkaConnection, messages } from "../connection/index.ts";
+import type { JoinGroupResponse } from "../connection/index.ts";
 import { KafkaError } from "../errors.ts";
 import { GroupOffsets } from "../offsets/index.ts";
 import { until } from "../connection/test-until.ts";
-import { decodeAssignment, encodeMember } from "./member-data.ts";
+import { decodeAssignment, encodeAssignment, encodeMember } from "./member-data.ts";
 import { Fleet } from "./test-fleet.ts";
 
 let kafka: KafkaCluster;
@@ -320,6 +321,79 @@ test("a member of a newer minor version, with fields unknown to us, takes part",
   });
   assert.deepEqual(partitions, [1, 3]);
   assert.deepEqual([...ours.member.owned], [0, 2]);
+  await fleet.close();
+});
+
+test("a leader that takes its time: kept partitions' heartbeats go on, commits are not called fenced", async () => {
+  const { fleet, topic, groupId } = await fleetOn(2);
+  const coordinator = await connection.coordinator(groupId);
+  const metadata = encodeMember(topic, { ...memberData, ordinal: 1 });
+  const join = async (memberId: string): Promise<JoinGroupResponse> =>
+    await connection.send(
+      coordinator,
+      messages.joinGroup({
+        groupId,
+        sessionTimeout: 30_000,
+        rebalanceTimeout: 10_000,
+        memberId,
+        groupInstanceId: "leader",
+        protocolType: "consumer",
+        groupProtocols: [{ name: "kafkaproxy-1", metadata }],
+      }),
+      { lane: "group", timeoutMs: 20_000 },
+    );
+  const lead = async ({ generationId, memberId, members }: JoinGroupResponse): Promise<void> => {
+    await connection.send(
+      coordinator,
+      messages.syncGroup({
+        groupId,
+        generationId,
+        memberId,
+        groupInstanceId: "leader",
+        groupAssignment: members.map((one) => ({
+          memberId: one.memberId,
+          memberAssignment: encodeAssignment(topic, {
+            partitions: one.memberId === memberId ? [] : [0, 1],
+            withheld: [],
+          }),
+        })),
+      }),
+      { lane: "group" },
+    );
+  };
+  const alone = await join("");
+  await lead(alone);
+  const { member } = fleet.add("pod-0", { ordinal: 0, replicas: 2 });
+  let round = await join(alone.memberId);
+  await until("both have joined", async () => {
+    if (round.members.length === 2) return true;
+    await lead(round);
+    round = await join(alone.memberId);
+    return round.members.length === 2;
+  });
+  await lead(round);
+  await fleet.settled(2, { "pod-0": [0, 1] });
+  const old = member.identity!;
+  const slow = await join(alone.memberId);
+  assert.ok(slow.generationId > old.generation);
+  assert.equal(member.identity, old, "its next generation has not been told yet");
+  await assert.rejects(
+    member.commit([{ partition: 0, offset: 1, metadata: "" }], old),
+    (error) =>
+      error instanceof KafkaError && error.code === "rebalance-in-progress" && error.retriable,
+  );
+  const beat = member.lastHeartbeatAt;
+  await until("heartbeats go on", () => member.lastHeartbeatAt > beat + 200);
+  assert.equal(member.state, "rebalancing");
+  await lead(slow);
+  await until("the next generation", () => member.identity?.generation === slow.generationId);
+  await member.commit([{ partition: 0, offset: 1, metadata: "" }], member.identity);
+  assert.equal(fleet.eventsOf("pod-0", "assigned").length, 1);
+  assert.equal(fleet.eventsOf("pod-0", "lost").length, 0);
+  await connection.send(
+    coordinator,
+    messages.leaveGroup({ groupId, members: [{ memberId: "", groupInstanceId: "leader" }] }),
+  );
   await fleet.close();
 });
 

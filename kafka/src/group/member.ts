@@ -9,6 +9,7 @@ import type { GroupMemberOptions, MemberIdentity, MemberState } from "./options.
 
 const fencedInstance = 82;
 const unknownMember = 25;
+const illegalGeneration = 22;
 /** A refusal that people can mend (an ACL, members of another protocol) is tried again this often. */
 const refusedRetryMs = 5_000;
 /** Giving up takes a commit and a join: much less than this. */
@@ -42,7 +43,10 @@ export class GroupMember {
   #wake: () => void = () => undefined;
   #closing = false;
   #running: Promise<void> | undefined;
+  /** From the decision to join until what the answer took away has been given up. */
   #joinUnderWay = false;
+  /** From the JoinGroup request until the answer to SyncGroup. */
+  #joinInFlight = false;
   #asked = 0;
   #withheldTimer: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
@@ -106,13 +110,32 @@ export class GroupMember {
   }
 
   /**
-   * One attempt, under exactly this identity. `fenced`: the broker refuses the member or the
-   * generation (when `identity` has changed since, a partition that is still owned can be committed
-   * under the new one). Retriable errors may be tried again. Possible while a join waits.
+   * One attempt, under exactly this identity; possible while a join waits. `fenced`: the group knows
+   * the member or the generation no more. `rebalance-in-progress` (retriable): a round has moved the
+   * generation on and we are in it; what is still owned is to be committed under the identity that
+   * `generation` tells next. Other retriable errors may be tried again.
    */
   async commit(offsets: readonly OffsetToCommit[], identity: MemberIdentity): Promise<void> {
     if (offsets.length === 0) return;
-    await this.#protocol.commit(offsets, identity);
+    try {
+      await this.#protocol.commit(offsets, identity);
+    } catch (error) {
+      if (!this.#superseded(error, identity)) throw error;
+      throw new KafkaError(
+        "rebalance-in-progress",
+        `group ${this.#options.groupId}: generation ${identity.generation} has just ended; commit under the next one`,
+        { kafkaCode: illegalGeneration, cause: error },
+      );
+    }
+  }
+
+  /** The broker refuses a generation because the round that we take part in has made a newer one. */
+  #superseded(error: unknown, { memberId, generation }: MemberIdentity): boolean {
+    if (!(error instanceof KafkaError) || error.kafkaCode !== illegalGeneration) return false;
+    const newest = this.#joinInFlight
+      ? Number.POSITIVE_INFINITY
+      : (this.#ownership.identity?.generation ?? -1);
+    return memberId === this.#memberId && generation < newest;
   }
 
   async #run(): Promise<void> {
@@ -142,6 +165,7 @@ export class GroupMember {
     if (this.#closing) return;
     this.#rejoinWanted = false;
     this.#joinUnderWay = true;
+    this.#joinInFlight = true;
     clearTimeout(this.#withheldTimer);
     const sentAt = this.#heartbeat.now();
     try {
@@ -170,6 +194,7 @@ export class GroupMember {
       );
       this.#heartbeat.begin(joined.identity, syncedAt);
       this.#refusal = undefined;
+      this.#joinInFlight = false;
       const gaveUp = this.#ownership.take(assigned.partitions, joined.identity);
       this.#watchWithheld(assigned.withheld);
       this.#setState("stable");
@@ -178,6 +203,7 @@ export class GroupMember {
         this.#wantRejoin();
       }
     } finally {
+      this.#joinInFlight = false;
       this.#joinUnderWay = false;
     }
   }

@@ -10,6 +10,7 @@ import type {
 import { ClientError } from "../client-error.ts";
 import { Hold, type HoldKeeper, type LossReason, refOf, type Verdict } from "./hold.ts";
 import type { Outlet, Sink } from "./outlet.ts";
+import { Owners } from "./owners.ts";
 import { RecordMap } from "./record-map.ts";
 import { graceMs, lossAt, RenewalRound, waitedTooLong } from "./renewal.ts";
 import { ReturnedRecords } from "./returned.ts";
@@ -38,8 +39,7 @@ export class Book implements HoldKeeper {
   readonly #holds = new RecordMap<Hold>();
   readonly #acks = new UnsettledAcks();
   readonly #returned = new ReturnedRecords();
-  /** By the latest announcement. */
-  readonly #owners = new Map<number, Outlet>();
+  readonly #owners = new Owners();
   /** Partitions whose acks were presented to their present owner: a second refusal is final. */
   readonly #presentedTo = new Map<number, Outlet>();
   /** Sessions that went on after a lost connection: until then they are renewed by name. */
@@ -71,10 +71,7 @@ export class Book implements HoldKeeper {
   }
 
   partitionsOf(outlet: Outlet): number[] {
-    return [...this.#owners]
-      .filter(([, owner]) => owner === outlet)
-      .map(([partition]) => partition)
-      .sort((a, b) => a - b);
+    return this.#owners.partitionsOf(outlet);
   }
 
   // Deliveries and what becomes of them
@@ -102,7 +99,7 @@ export class Book implements HoldKeeper {
     }
     const hold = new Hold(now, this.#topic, delivery, outlet, sink, this);
     this.#holds.set(partition, offset, hold);
-    const owner = this.#owners.get(partition);
+    const owner = this.#owners.of(partition);
     if (owner !== undefined && owner !== outlet) {
       // The old owner's last delivery came after the new owner's announcement.
       this.#present(now, owner, [hold], []);
@@ -187,22 +184,16 @@ export class Book implements HoldKeeper {
   /** The partitions that a proxy announces. */
   owned(now: number, outlet: Outlet, partitions: readonly number[]): void {
     this.flush(now);
-    const announced = new Set(partitions);
-    for (const partition of this.partitionsOf(outlet)) {
-      if (!announced.has(partition)) {
-        this.#owners.delete(partition);
-        for (const hold of this.#holds.inPartition(partition)) {
-          if (hold.outlet === outlet) {
-            setLoose(now, hold);
-          }
+    const { left, taken } = this.#owners.announce(outlet, partitions);
+    for (const partition of left) {
+      for (const hold of this.#holds.inPartition(partition)) {
+        if (hold.outlet === outlet) {
+          setLoose(now, hold);
         }
       }
     }
-    for (const partition of announced) {
-      if (this.#owners.get(partition) !== outlet) {
-        this.#owners.set(partition, outlet);
-        this.#presentPartition(now, outlet, partition);
-      }
+    for (const partition of taken) {
+      this.#presentPartition(now, outlet, partition);
     }
     this.#returned.flush(now);
   }
@@ -280,7 +271,7 @@ export class Book implements HoldKeeper {
   flush(now: number): void {
     this.#now = now;
     this.#acks.takeFresh((partition, ranges) => {
-      const owner = this.#owners.get(partition);
+      const owner = this.#owners.of(partition);
       // Otherwise they wait: a session that goes on and a new owner get all that is unsettled.
       if (owner?.up === true) {
         sendAcks(owner, ranges);
@@ -323,9 +314,7 @@ export class Book implements HoldKeeper {
   }
 
   #orphan(now: number, outlet: Outlet): void {
-    for (const partition of this.partitionsOf(outlet)) {
-      this.#owners.delete(partition);
-    }
+    this.#owners.announce(outlet, []);
     for (const hold of this.#holds.values()) {
       if (hold.outlet === outlet) {
         setLoose(now, hold);
@@ -364,7 +353,7 @@ export class Book implements HoldKeeper {
       return;
     }
     setLoose(now, hold);
-    const owner = this.#owners.get(record.partition);
+    const owner = this.#owners.of(record.partition);
     if (owner !== undefined && owner !== outlet) {
       this.#present(now, owner, [hold], []);
     }

@@ -1,5 +1,4 @@
 /** What the suites that cross packages share: proxies as processes, workers that are watched, servers. */
-export { type Cut, cutProxy } from "./cut.ts";
 export { until } from "./poll.ts";
 export { cliEntry, type ProxyProcess, type ProxyStatus, startProxy } from "./proxy-process.ts";
 export { Recorder, type SeenDelivery } from "./recorder.ts";

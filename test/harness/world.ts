@@ -77,7 +77,7 @@ function createScene(
   const clients: ProxyClient[] = [];
   const client = async (more: ConnectOptions = {}) => {
     const made = await connect({
-      zookeeper: zookeeper.connectString,
+      ...(more.proxies === undefined && { zookeeper: zookeeper.connectString }),
       topic,
       consumerGroup: group,
       ...more,

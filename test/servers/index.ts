@@ -18,5 +18,6 @@ export {
   type TopicOptions,
 } from "./kafka.ts";
 export { type Relay, startRelay } from "./relay.ts";
+export { freePorts } from "./ports.ts";
 export type { ServerState } from "./server-process.ts";
 export { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";

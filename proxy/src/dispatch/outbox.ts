@@ -8,6 +8,9 @@ const words = {
   "not-held": "This session never held these records.",
 } as const satisfies Partial<Record<ErrorCode, string>>;
 
+/** Records or ranges in one frame: well below any frame limit. */
+const maxPerFrame = 1_000;
+
 type RecordError = keyof typeof words;
 
 /**
@@ -64,14 +67,17 @@ export class Outbox {
     if (this.#settled.size > 0) {
       const settled = this.#settled;
       this.#settled = new Map();
-      for (const [session, ranges] of settled) session.port?.send({ type: "settled", ranges });
+      for (const [session, all] of settled) {
+        for (const ranges of chunks(all)) session.port?.send({ type: "settled", ranges });
+      }
     }
     if (this.#cancels.size > 0) {
       const cancels = this.#cancels;
       this.#cancels = new Map();
       for (const [session, reasons] of cancels) {
-        for (const [reason, records] of reasons) {
-          session.port?.send({ type: "cancel", reason, records });
+        for (const [reason, all] of reasons) {
+          for (const records of chunks(all))
+            session.port?.send({ type: "cancel", reason, records });
         }
       }
     }
@@ -79,8 +85,10 @@ export class Outbox {
       const errors = this.#errors;
       this.#errors = new Map();
       for (const [session, codes] of errors) {
-        for (const [code, records] of codes) {
-          session.port?.send({ type: "error", code, message: words[code], records });
+        for (const [code, all] of codes) {
+          for (const records of chunks(all)) {
+            session.port?.send({ type: "error", code, message: words[code], records });
+          }
         }
       }
     }
@@ -93,6 +101,10 @@ export class Outbox {
       for (const call of calls) call(this.#events);
     }
   }
+}
+
+function* chunks<T>(list: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < list.length; at += maxPerFrame) yield list.slice(at, at + maxPerFrame);
 }
 
 function append<K>(

@@ -96,7 +96,7 @@ export class Window {
     return this.#settledAhead;
   }
 
-  /** How many of the fetched records at or above `offset` are settled; a few below may be counted too. */
+  /** How many of the fetched records at or above `offset` are settled, for one not below the watermark; a few below may be counted too. */
   settledFrom(offset: Offset): number {
     let at = this.#order.length;
     let live = 0;

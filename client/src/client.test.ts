@@ -47,7 +47,7 @@ function heldHandler() {
   return { started, handler };
 }
 
-const quick = { limits: { ackTimeoutMs: 300 } };
+const quick = { limits: { ackTimeoutMs: 1_000 } };
 
 for (const mode of ["pull", "push"] as const) {
   test(`${mode}: every message is handled once and acked, at most concurrency at a time`, async () => {
@@ -451,4 +451,47 @@ test("a proxy that does not answer is found by pings", async () => {
   assert.equal(client.state, "connected");
   proxy.deaf.add("ping");
   await until(() => proxy.connections >= 2, "a new connection");
+});
+
+test("whatever a handler does, the client goes on", async () => {
+  const topic = new FakeTopic();
+  topic.produce(0, 6);
+  const client = await clientOf([await proxyOf(topic)]);
+  client.on("state", () => {
+    throw new Error("a listener's own fault");
+  });
+  const worker = client.work((message) => {
+    if (message.attempt > 1) return undefined;
+    switch (message.offset) {
+      case 0:
+        message.nack({ delayMs: Number.POSITIVE_INFINITY });
+        return undefined;
+      case 1:
+        message.nack({ delayMs: Number.NaN, reason: null as unknown as string });
+        return undefined;
+      case 2:
+        throw undefined;
+      case 3:
+        message.reject("x".repeat(1_000_000));
+        return undefined;
+      case 4:
+        // A thenable that is no promise, and ends twice.
+        return {
+          // oxlint-disable-next-line unicorn/no-thenable -- this is what is tested
+          then: (_: unknown, reject: (error: unknown) => void) => {
+            reject("once");
+            reject("twice");
+          },
+        };
+      default:
+        message.ack();
+        message.nack();
+        throw new Error("after its ack");
+    }
+  });
+  await until(() => topic.unsettled === 0, "all settled");
+  const delays = topic.nacked.map(({ delayMs }) => delayMs).toSorted((a, b) => a - b);
+  assert.deepEqual(delays, [-1, -1, -1, 900_000]);
+  await worker.drain();
+  await client.close();
 });

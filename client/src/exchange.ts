@@ -43,8 +43,8 @@ export class Exchange implements ConsumerHost {
         this.wake();
       },
       settled: () => {
-        for (const resolve of this.#onSettled) {
-          resolve();
+        for (const check of this.#onSettled) {
+          check();
         }
       },
     });
@@ -112,18 +112,23 @@ export class Exchange implements ConsumerHost {
   }
 
   settled(timeoutMs: number): Promise<void> {
-    this.#book.flush(this.now());
-    if (this.#book.settled || timeoutMs <= 0) {
+    const isDone = this.#book.settlement(this.now());
+    if (isDone() || timeoutMs <= 0) {
       return Promise.resolve();
     }
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
-        this.#onSettled.delete(done);
+        this.#onSettled.delete(check);
         resolve();
       };
+      const check = () => {
+        if (isDone()) {
+          done();
+        }
+      };
       const timer = setTimeout(done, timeoutMs);
-      this.#onSettled.add(done);
+      this.#onSettled.add(check);
     });
   }
 

@@ -1,4 +1,10 @@
-import { type Delivery, decodeHeaders, formatMsgId, type RecordHeader } from "@kafkaproxy/wire";
+import {
+  type Delivery,
+  decodeHeaders,
+  formatMsgId,
+  maxNackDelayMs,
+  type RecordHeader,
+} from "@kafkaproxy/wire";
 
 /** What a message asks of whoever keeps its lease. */
 export interface MessageControl {
@@ -118,12 +124,15 @@ export class Message {
 
   /** Not done: it is delivered again, up to the last allowed delivery. */
   nack(options: NackOptions = {}): void {
-    this.#control.nack(options.delayMs ?? -1, options.reason ?? "");
+    const { delayMs = -1, reason = "" } = options;
+    // A frame must come of it whatever was given; NaN is no delay of ours.
+    const allowedMs = Number.isNaN(delayMs) || delayMs < 0 ? -1 : Math.min(delayMs, maxNackDelayMs);
+    this.#control.nack(Math.round(allowedMs), asText(reason));
   }
 
   /** Never to be done: it goes to the dead-letter topic at once. */
   reject(reason = ""): void {
-    this.#control.reject(reason);
+    this.#control.reject(asText(reason));
   }
 
   /**
@@ -133,6 +142,11 @@ export class Message {
   extend(): Promise<void> {
     return this.#control.extend();
   }
+}
+
+/** A frame needs a text, and not every caller is type-checked. */
+function asText(given: unknown): string {
+  return String(given);
 }
 
 function toBuffer(bytes: Uint8Array | null): Buffer | null {

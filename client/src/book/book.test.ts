@@ -93,6 +93,19 @@ test("acks of one turn go out as ranges, and are kept until settled", () => {
   assert.equal(stage.settledCalls, 1);
 });
 
+test("a settlement waits for the acks of its time, not for later ones", () => {
+  const stage = new Stage();
+  const [first, second] = [stage.deliver(1) as Hold, stage.deliver(2) as Hold];
+  first.ack();
+  const isDone = stage.book.settlement(1);
+  second.ack();
+  stage.book.flush(2);
+  assert.equal(isDone(), false);
+  stage.book.settledRanges([{ partition: 0, first: 1, last: 1 }]);
+  assert.equal(isDone(), true);
+  assert.equal(stage.book.settled, false);
+});
+
 test("one frame renews all but what is not started; after a resumed session it names them", () => {
   const stage = new Stage();
   stage.deliver(1);

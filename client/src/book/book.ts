@@ -11,19 +11,17 @@ import { ClientError } from "../client-error.ts";
 import { Hold, type HoldKeeper, type LossReason, refOf, type Verdict } from "./hold.ts";
 import type { Outlet, Sink } from "./outlet.ts";
 import { Owners } from "./owners.ts";
+import { sendAcks, sendPresent } from "./long-frames.ts";
 import { RecordMap } from "./record-map.ts";
 import { graceMs, lossAt, RenewalRound, waitedTooLong } from "./renewal.ts";
 import { ReturnedRecords } from "./returned.ts";
 import { UnsettledAcks } from "./unsettled-acks.ts";
 
-/** Records or ranges in one frame: well below any frame limit in use. */
-const maxListed = 20_000;
-
 export interface BookEvents {
   /** Something waits for flush(). */
   dirty(): void;
   lost(hold: Hold, reason: LossReason): void;
-  /** The last ack is durable. */
+  /** Acks have become durable. */
   settled(): void;
 }
 
@@ -58,6 +56,16 @@ export class Book implements HoldKeeper {
   /** Whether every ack is durable and everything handed back was said. */
   get settled(): boolean {
     return this.#acks.empty && !this.#returned.hasUnsent;
+  }
+
+  /** For later: whether all acks given up to now are durable. */
+  settlement(now: number): () => boolean {
+    this.flush(now);
+    let waiting = this.#acks.allRanges();
+    return () => {
+      waiting = waiting.filter((range) => this.#acks.hasAnyOf(range));
+      return waiting.length === 0 && !this.#returned.hasUnsent;
+    };
   }
 
   heldBy(outlet: Outlet): number {
@@ -204,9 +212,7 @@ export class Book implements HoldKeeper {
     for (const range of ranges) {
       this.#acks.settled(range);
     }
-    if (this.settled) {
-      this.#events.settled();
-    }
+    this.#events.settled();
   }
 
   /** A proxy's answer to what was presented to it. */
@@ -260,9 +266,7 @@ export class Book implements HoldKeeper {
         }
       }
     }
-    if (this.settled) {
-      this.#events.settled();
-    }
+    this.#events.settled();
   }
 
   // Time
@@ -341,9 +345,7 @@ export class Book implements HoldKeeper {
       hold.unconfirmedSince ??= now;
       records.push({ ...refOf(hold), state: "held" });
     }
-    for (let at = 0; at < records.length; at += maxListed) {
-      outlet.send({ type: "present", leaseMs: 0, records: records.slice(at, at + maxListed) });
-    }
+    sendPresent(outlet, records);
   }
 
   #moved(now: number, outlet: Outlet, record: RecordRef): void {
@@ -398,10 +400,4 @@ export class Book implements HoldKeeper {
 function setLoose(now: number, hold: Hold): void {
   hold.outlet = undefined;
   hold.unconfirmedSince ??= now;
-}
-
-function sendAcks(outlet: Outlet, ranges: readonly OffsetRange[]): void {
-  for (let at = 0; at < ranges.length; at += maxListed) {
-    outlet.send({ type: "ack", ranges: ranges.slice(at, at + maxListed) });
-  }
 }

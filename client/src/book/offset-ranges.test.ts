@@ -37,6 +37,8 @@ test("is the set of what was added and not removed, in as few ranges as possible
       assert.equal(ranges.size, model.size);
       for (let offset = 0; offset < 75; offset++) {
         assert.equal(ranges.has(offset), model.has(offset));
+        const any = model.has(offset) || model.has(offset + 1) || model.has(offset + 2);
+        assert.equal(ranges.hasAnyOf(offset, offset + 2), any);
       }
     }),
     { numRuns: 2_000 },

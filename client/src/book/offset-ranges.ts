@@ -19,9 +19,13 @@ export class OffsetRanges {
   }
 
   has(offset: number): boolean {
-    const index = this.#firstEndingAtOrAfter(offset);
-    const first = this.#firsts[index];
-    return first !== undefined && first <= offset;
+    return this.hasAnyOf(offset, offset);
+  }
+
+  /** Whether any of `first` to `last` is there. */
+  hasAnyOf(first: number, last: number): boolean {
+    const next = this.#firsts[this.#firstEndingAtOrAfter(first)];
+    return next !== undefined && next <= last;
   }
 
   /** Adds `first` to `last`, both included. */

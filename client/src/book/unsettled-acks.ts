@@ -43,13 +43,13 @@ export class UnsettledAcks {
     return true;
   }
 
-  get hasFresh(): boolean {
-    for (const acks of this.#partitions.values()) {
-      if (acks.fresh.length > 0) {
-        return true;
-      }
-    }
-    return false;
+  /** All that is not durable right now; fresh acks come with takeFresh, so flush before. */
+  allRanges(): OffsetRange[] {
+    return [...this.#partitions.keys()].flatMap((partition) => this.ranges(partition));
+  }
+
+  hasAnyOf({ partition, first, last }: OffsetRange): boolean {
+    return this.#partitions.get(partition)?.unsettled.hasAnyOf(first, last) ?? false;
   }
 
   /** Hands what is fresh to `visit`, partition by partition, as ranges; from then on it is only unsettled. */

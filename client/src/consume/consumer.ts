@@ -18,7 +18,7 @@ export interface ConsumerHost {
   wake(): void;
   outstanding(consumer: Consumer): number;
   abandon(hold: Hold): void;
-  /** Resolves when every ack is durable, or after `timeoutMs`. */
+  /** Resolves when every ack given up to now is durable, or after `timeoutMs`. */
   settled(timeoutMs: number): Promise<void>;
   readonly ackTimeoutMs: number;
   /** Monotonic, in ms. */

@@ -110,7 +110,13 @@ export class Connection {
   #open(): Socket {
     const { address, tls } = this.#options;
     const { host, port } = address;
-    const hello = () => this.send(this.#options.hello);
+    const hello = () => {
+      try {
+        this.send(this.#options.hello);
+      } catch (error) {
+        this.#fail("protocol", `can't be greeted: ${wordsOf(error)}`, error);
+      }
+    };
     if (!address.tls) {
       return connectTcp({ host, port }, hello);
     }

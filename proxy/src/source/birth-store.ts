@@ -1,5 +1,6 @@
 import type { Logger } from "@kafkaproxy/kafka";
 import type { ZooKeeperSession } from "@kafkaproxy/zookeeper";
+import { patiently } from "./patience.ts";
 import type { GroupBirth } from "./start-position.ts";
 
 /** How many partitions the topic had when the group began, kept for the proxies that begin with it. */
@@ -21,9 +22,8 @@ export class ZooKeeperBirth implements BirthStore {
   }
 
   async find(): Promise<GroupBirth | undefined> {
-    if (this.#session.state !== "connected") return undefined;
     try {
-      const node = await this.#session.get(this.#path);
+      const node = await patiently(this.#session, async () => await this.#session.get(this.#path));
       if (node === undefined) return undefined;
       const parsed: unknown = JSON.parse(node.data.toString("utf8"));
       if (typeof parsed !== "object" || parsed === null || !("partitions" in parsed)) {
@@ -37,9 +37,11 @@ export class ZooKeeperBirth implements BirthStore {
   }
 
   async record(birth: GroupBirth): Promise<void> {
-    if (this.#session.state !== "connected") return;
     try {
-      await this.#session.put(this.#path, Buffer.from(JSON.stringify(birth)));
+      const data = Buffer.from(JSON.stringify(birth));
+      await patiently(this.#session, async () => {
+        await this.#session.put(this.#path, data);
+      });
     } catch (error) {
       this.#logger.warn({ err: error, path: this.#path }, "the group's birth can't be kept");
     }

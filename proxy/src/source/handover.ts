@@ -1,12 +1,20 @@
+import { createHash } from "node:crypto";
 import type { Logger } from "@kafkaproxy/kafka";
 import type { ZooKeeperSession } from "@kafkaproxy/zookeeper";
+import { patiently } from "./patience.ts";
+
+/** The commit that an overflow belongs to. */
+export interface CommittedPosition {
+  readonly offset: number;
+  readonly metadata: string;
+}
 
 /** What a commit's metadata has no room for, left by a partition's owner for the next one. */
 export interface HandoverStore {
   /** Before the commit that it belongs to: who sees the commit finds it. False: it could not be left. */
-  leave(partition: number, watermark: number, overflow: Uint8Array): Promise<boolean>;
-  /** What was left for this watermark; undefined for none, or when it can't be read now. */
-  find(partition: number, watermark: number): Promise<Uint8Array | undefined>;
+  leave(partition: number, commit: CommittedPosition, overflow: Uint8Array): Promise<boolean>;
+  /** What was left with this very commit; undefined for none, or when it can't be read now. */
+  find(partition: number, commit: CommittedPosition): Promise<Uint8Array | undefined>;
   /** After takeover; best effort. */
   remove(partition: number): Promise<void>;
 }
@@ -16,9 +24,13 @@ export interface HandoverStore {
  * far less as a bitmap; what is larger is not left, and is replayed.
  */
 const maxBytes = 1_000_000;
-const headerBytes = 8;
+const digestBytes = 32;
 
-/** `<group path>/handover/<partition>`: the watermark as a big-endian u64, then the overflow. */
+/**
+ * `<group path>/handover/<partition>`: a digest of the commit, then the overflow. The watermark alone would not do:
+ * a node that was left behind, and a topic made anew that stands at the same offset, would settle records that
+ * nobody has seen.
+ */
 export class ZooKeeperHandover implements HandoverStore {
   readonly #session: ZooKeeperSession;
   readonly #path: string;
@@ -30,10 +42,12 @@ export class ZooKeeperHandover implements HandoverStore {
     this.#logger = logger;
   }
 
-  async leave(partition: number, watermark: number, overflow: Uint8Array): Promise<boolean> {
-    const data = Buffer.allocUnsafe(headerBytes + overflow.byteLength);
-    data.writeBigUInt64BE(BigInt(watermark), 0);
-    data.set(overflow, headerBytes);
+  async leave(
+    partition: number,
+    commit: CommittedPosition,
+    overflow: Uint8Array,
+  ): Promise<boolean> {
+    const data = Buffer.concat([digest(commit), overflow]);
     if (data.byteLength > maxBytes) {
       this.#logger.warn(
         { partition, bytes: data.byteLength, maxBytes },
@@ -52,15 +66,14 @@ export class ZooKeeperHandover implements HandoverStore {
     );
   }
 
-  async find(partition: number, watermark: number): Promise<Uint8Array | undefined> {
+  async find(partition: number, commit: CommittedPosition): Promise<Uint8Array | undefined> {
     return await this.#attempt(
       partition,
       "read",
       async () => {
         const node = await this.#session.get(this.#node(partition));
-        if (node === undefined || node.data.byteLength <= headerBytes) return undefined;
-        if (node.data.readBigUInt64BE(0) !== BigInt(watermark)) return undefined;
-        return node.data.subarray(headerBytes);
+        const matches = node?.data.subarray(0, digestBytes).equals(digest(commit)) ?? false;
+        return matches ? node?.data.subarray(digestBytes) : undefined;
       },
       undefined,
     );
@@ -86,12 +99,15 @@ export class ZooKeeperHandover implements HandoverStore {
     work: () => Promise<T>,
     otherwise: T,
   ): Promise<T> {
-    if (this.#session.state !== "connected") return otherwise;
     try {
-      return await work();
+      return await patiently(this.#session, work);
     } catch (error) {
       this.#logger.warn({ err: error, partition }, `the hand-over overflow could not be ${verb}`);
       return otherwise;
     }
   }
+}
+
+function digest({ offset, metadata }: CommittedPosition): Buffer {
+  return createHash("sha256").update(`${offset}\n${metadata}`).digest();
 }

@@ -354,8 +354,9 @@ export class KafkaSource implements RecordSource {
     }
     if (commits.length === 0) return;
     await Promise.all(
-      commits.map(async ({ partition, offset, overflow }) => {
-        if (overflow !== undefined) await handover.leave(partition, offset, overflow);
+      commits.map(async (commit) => {
+        const { partition, overflow } = commit;
+        if (overflow !== undefined) await handover.leave(partition, commit, overflow);
       }),
     );
     await this.#committer.handOver(commits, identity, deadline);

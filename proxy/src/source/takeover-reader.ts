@@ -52,7 +52,7 @@ export class TakeoverReader {
       gained.map(async (partition) => {
         const found = committed.get(partition);
         if (found === undefined) return;
-        const overflow = await handover.find(partition, found.offset);
+        const overflow = await handover.find(partition, found);
         const { offset: watermark, metadata } = found;
         takeovers.push({ partition, watermark, metadata, overflow });
       }),

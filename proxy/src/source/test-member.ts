@@ -5,7 +5,7 @@ import type { Frame } from "@kafkaproxy/wire";
 import { type DeadRecord, Dispatch } from "../dispatch/index.ts";
 import type { BirthStore } from "./birth-store.ts";
 import { Fence } from "./fence.ts";
-import type { HandoverStore } from "./handover.ts";
+import type { CommittedPosition, HandoverStore } from "./handover.ts";
 import { KafkaSource } from "./kafka-source.ts";
 import type { GroupBirth, OffsetReset } from "./start-position.ts";
 
@@ -30,6 +30,8 @@ export interface TestMember {
   /** partition:offset of what was delivered, in order. */
   readonly delivered: string[];
   readonly settled: Set<string>;
+  /** Acks that came too late: the partition was another's. A client would present them there; this one does not. */
+  readonly moved: Set<string>;
   readonly dead: DeadRecord[];
   readonly failures: Error[];
   readonly words: string[];
@@ -37,32 +39,42 @@ export interface TestMember {
   close(options?: { leave: boolean }): Promise<void>;
 }
 
-/** A hand-over store and a birth store in memory, shared by the members of one group. */
-export class MemoryStore implements HandoverStore, BirthStore {
-  readonly left = new Map<number, { watermark: number; overflow: Uint8Array }>();
-  birth: GroupBirth | undefined;
+/** A hand-over store in memory, shared by the members of one group. */
+export class MemoryHandover implements HandoverStore {
+  readonly #left = new Map<number, { commit: CommittedPosition; overflow: Uint8Array }>();
 
-  async leave(partition: number, watermark: number, overflow: Uint8Array): Promise<boolean> {
-    this.left.set(partition, { watermark, overflow });
+  async leave(
+    partition: number,
+    commit: CommittedPosition,
+    overflow: Uint8Array,
+  ): Promise<boolean> {
+    this.#left.set(partition, { commit, overflow });
     return await Promise.resolve(true);
   }
 
-  // oxlint-disable-next-line no-dupe-class-members -- two ports, told apart by their arguments
-  find(): Promise<GroupBirth | undefined>;
-  find(partition: number, watermark: number): Promise<Uint8Array | undefined>;
-  async find(partition?: number, watermark?: number): Promise<GroupBirth | Uint8Array | undefined> {
-    if (partition === undefined) return await Promise.resolve(this.birth);
-    const left = this.left.get(partition);
-    return left?.watermark === watermark ? left?.overflow : undefined;
+  async find(partition: number, commit: CommittedPosition): Promise<Uint8Array | undefined> {
+    const left = this.#left.get(partition);
+    const matches =
+      left?.commit.offset === commit.offset && left.commit.metadata === commit.metadata;
+    return await Promise.resolve(matches ? left.overflow : undefined);
   }
 
   async remove(partition: number): Promise<void> {
-    this.left.delete(partition);
+    this.#left.delete(partition);
     return await Promise.resolve();
+  }
+}
+
+/** How a group began, in memory. */
+export class MemoryBirth implements BirthStore {
+  #birth: GroupBirth | undefined;
+
+  async find(): Promise<GroupBirth | undefined> {
+    return await Promise.resolve(this.#birth);
   }
 
   async record(birth: GroupBirth): Promise<void> {
-    this.birth = birth;
+    this.#birth = birth;
     return await Promise.resolve();
   }
 }
@@ -78,6 +90,7 @@ export function startMember(options: TestMemberOptions): TestMember {
   const ordinal = options.ordinal ?? 0;
   const delivered: string[] = [];
   const settled = new Set<string>();
+  const moved = new Set<string>();
   const dead: DeadRecord[] = [];
   const failures: Error[] = [];
   const owned = new Set<number>();
@@ -117,7 +130,6 @@ export function startMember(options: TestMemberOptions): TestMember {
       },
     },
   );
-  const store = new MemoryStore();
   const source = new KafkaSource({
     connection,
     settings,
@@ -135,8 +147,8 @@ export function startMember(options: TestMemberOptions): TestMember {
     offsetReset: options.offsetReset ?? "earliest",
     commitIntervalMs: 100,
     dispatch,
-    handover: options.handover ?? store,
-    births: options.births ?? store,
+    handover: options.handover ?? new MemoryHandover(),
+    births: options.births ?? new MemoryBirth(),
     now,
     fence,
     events: {
@@ -154,6 +166,9 @@ export function startMember(options: TestMemberOptions): TestMember {
       for (const { partition, first, last } of frame.ranges) {
         for (let offset = first; offset <= last; offset++) settled.add(`${partition}:${offset}`);
       }
+    }
+    if (frame.type === "error" || frame.type === "cancel") {
+      for (const { partition, offset } of frame.records) moved.add(`${partition}:${offset}`);
     }
     if (frame.type !== "deliver") return;
     for (const { partition, offset } of frame.records) delivered.push(`${partition}:${offset}`);
@@ -199,6 +214,7 @@ export function startMember(options: TestMemberOptions): TestMember {
     fence,
     delivered,
     settled,
+    moved,
     dead,
     failures,
     words,

@@ -191,7 +191,9 @@ export class Demand {
   #endOffered(session: Session, offerId: number): number {
     const offered = session.offer?.offerId === offerId ? session.offer.watch : undefined;
     if (offered !== undefined && session.watch === offered) this.#unwatch(session);
-    return this.#answerOffer(session, offerId);
+    const count = this.#answerOffer(session, offerId);
+    this.joined(session);
+    return count;
   }
 
   /** Returns how many records were kept for the offer; 0 when it has lapsed. */

@@ -28,8 +28,13 @@ function sources(folder: string): string[] {
 function imports(file: string): string[] {
   const text = readFileSync(file, "utf8");
   const pattern =
-    /(?:^|\n)\s*(?:import|export)\s(?:[^"';]*?\sfrom\s*)?["']([^"']+)["']|\b(?:import|require)\(\s*["']([^"']+)["']\s*\)/g;
+    /(?:^|\n)\s*(?:import|export)\s(?:[^"';]*?\sfrom\s*)?["']([^"']+)["']|\b(?:import|require)\(\s*["'`]([^"'`]+)["'`]\s*\)/g;
   return [...text.matchAll(pattern)].map((match) => match[1] ?? match[2] ?? "");
+}
+
+/** Tests and what only they use: not compiled, see the packages' tsconfig.json. */
+function isForTests(file: string): boolean {
+  return /\.test\.ts$|\/test-[^/]+\.ts$|\/testing\//u.test(file);
 }
 
 function packageOf(specifier: string): string {
@@ -60,8 +65,7 @@ for (const [folder, allowed] of Object.entries(mayImport)) {
         if (owner !== undefined) assert.equal(folder, owner, where);
         if (specifier.startsWith(".")) {
           const inside = relative(join(root, folder), join(file, "..", specifier));
-          const isTest = file.endsWith(".test.ts") || file.includes("/testing/");
-          assert.ok(isTest || !inside.startsWith(".."), `${where}: outside its package`);
+          assert.ok(isForTests(file) || !inside.startsWith(".."), `${where}: outside its package`);
         }
       }
     }
@@ -71,7 +75,7 @@ for (const [folder, allowed] of Object.entries(mayImport)) {
     const declared = new Set(Object.keys(manifest(folder).dependencies ?? {}));
     const used = new Set<string>();
     for (const file of sources(`${folder}/src`)) {
-      if (file.endsWith(".test.ts")) continue;
+      if (isForTests(file)) continue;
       for (const specifier of imports(file)) {
         if (specifier.startsWith(".") || specifier.startsWith("node:")) continue;
         if (builtinModules.includes(specifier)) assert.fail(`${file}: write node:${specifier}`);
@@ -90,7 +94,7 @@ test("a room is entered by its door: nobody imports behind another room's index.
       .filter((entry) => entry.isDirectory())
       .map((entry) => entry.name);
     for (const file of sources(`${folder}/src`)) {
-      if (file.endsWith(".test.ts")) continue;
+      if (isForTests(file)) continue;
       const here = relative(src, file).split("/")[0];
       for (const specifier of imports(file)) {
         if (!specifier.startsWith(".")) continue;

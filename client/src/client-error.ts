@@ -20,7 +20,7 @@ export const clientErrorCodes = [
   "refused",
   /** The message is no longer this client's: its lease ran out or its partition moved without a new owner in time. */
   "lease-lost",
-  /** A message was settled already, or a messages() iteration took place twice. */
+  /** The message was acked, nacked or rejected already. */
   "already-settled",
   /** The client is draining or closed. */
   "closed",

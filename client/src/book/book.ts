@@ -49,10 +49,6 @@ export class Book implements HoldKeeper {
     this.#events = events;
   }
 
-  get held(): number {
-    return this.#holds.size;
-  }
-
   /** Whether every ack is durable and everything handed back was said. */
   get settled(): boolean {
     return this.#acks.empty && !this.#returned.hasUnsent;

@@ -9,15 +9,6 @@ export class OffsetRanges {
     return this.#firsts.length;
   }
 
-  /** Number of offsets. */
-  get size(): number {
-    let size = 0;
-    this.forEach((first, last) => {
-      size += last - first + 1;
-    });
-    return size;
-  }
-
   has(offset: number): boolean {
     return this.hasAnyOf(offset, offset);
   }

@@ -33,12 +33,4 @@ export class RecordMap<T> {
       yield* values.values();
     }
   }
-
-  get size(): number {
-    let size = 0;
-    for (const values of this.#partitions.values()) {
-      size += values.size;
-    }
-    return size;
-  }
 }

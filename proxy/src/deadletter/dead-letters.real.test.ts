@@ -227,6 +227,23 @@ test("the oldest leave the index when it is full", async () => {
   await second.close();
 });
 
+test("what retention removed from the topic leaves the index", async () => {
+  await kafka.createTopic("aged", { partitions: 1 });
+  const first = await office("aged");
+  first.letters.gained(0);
+  for (let offset = 0; offset < 20; offset++) first.letters.add(dead(0, offset));
+  await until("indexed", () => first.letters.status.retained === 20);
+  await first.close();
+  await kafka.deleteRecords("aged-dlq", 0, 10);
+  const second = await office("aged");
+  second.letters.gained(0);
+  await until("pruned", () => second.letters.status.retained === 10);
+  assert.equal((await second.letters.find("aged:0:3")).kind, "pruned");
+  assert.equal((await second.letters.find("aged:0:10")).kind, "found");
+  assert.deepEqual((await second.index.summary(0))?.logStarts, { 0: 10 });
+  await second.close();
+});
+
 test("a record that the dead-letter topic refuses as too large: a pointer in its place", async () => {
   await kafka.createTopic("large", { partitions: 1 });
   await kafka.createTopic("large-dlq", {

@@ -44,8 +44,6 @@ interface Owned {
   behind: boolean;
   queue: WrittenLetter[];
   pruneAt: number;
-  /** Log starts of the dead-letter topic that this index has been pruned for. */
-  pruned: ReadonlyMap<number, number>;
 }
 
 /** Keeps the msgId index of the partitions that are ours in step with the dead-letter topic. */
@@ -93,7 +91,6 @@ export class Indexer {
       behind: true,
       queue: [],
       pruneAt: 0,
-      pruned: new Map(),
     });
     this.#schedule(0);
   }
@@ -189,7 +186,9 @@ export class Indexer {
       for (const [target, { earliest, latest }] of range) {
         // Only where our letters are, or were when the topic had another number of partitions.
         if (partition % range.size !== target && scanned[target] === undefined) continue;
-        const from = Math.max(scanned[target] ?? earliest, earliest);
+        const known = scanned[target] ?? earliest;
+        // Beyond the end: the topic was made anew.
+        const from = known > latest ? earliest : Math.max(known, earliest);
         scanned[target] = await topic.scan(partition, target, from, latest, (letter) => {
           found.push(letter);
         });
@@ -219,7 +218,7 @@ export class Indexer {
     if (!this.#mine(owned)) return;
     const scanned = { ...owned.summary.scanned };
     for (const { log } of batch) {
-      scanned[log.partition] = Math.max(scanned[log.partition] ?? 0, log.offset + 1);
+      scanned[log.partition] = log.offset + 1;
     }
     const lastAt = new Date(wallClock()).toISOString();
     const summary = { ...owned.summary, count: owned.summary.count + added, scanned, lastAt };
@@ -246,8 +245,10 @@ export class Indexer {
     const { partition } = owned;
     owned.pruneAt = now() + pruneIntervalMs;
     const range = await topic.range();
-    const starts = new Map([...range].map(([target, { earliest }]) => [target, earliest]));
-    const moved = [...starts].some(([target, start]) => start > (owned.pruned.get(target) ?? 0));
+    const logStarts: Record<string, number> = {};
+    for (const [target, { earliest }] of range) logStarts[target] = earliest;
+    const before = owned.summary.logStarts;
+    const moved = Object.entries(logStarts).some(([target, at]) => at !== (before[target] ?? 0));
     const excess = await this.#excess(owned, maxEntries);
     if (!moved && excess === 0) return;
     const offsets = await index.offsets(partition);
@@ -255,7 +256,7 @@ export class Indexer {
     if (moved) {
       await inWindows(offsets.slice(excess), async (offset) => {
         const entry = await index.find(partition, offset);
-        if (entry !== undefined && entry.offset < (starts.get(entry.partition) ?? 0)) {
+        if (entry !== undefined && entry.offset < (logStarts[entry.partition] ?? 0)) {
           gone.add(offset);
         }
       });
@@ -264,15 +265,17 @@ export class Indexer {
     await inWindows([...gone], async (offset) => {
       await index.remove(partition, offset);
     });
-    owned.pruned = starts;
-    if (gone.size === 0 || !this.#mine(owned)) return;
+    if (!this.#mine(owned)) return;
     owned.summary = {
       ...owned.summary,
+      logStarts,
       count: Math.max(0, offsets.length - gone.size),
       prunedThrough: [...gone].reduce((a, b) => Math.max(a, b), owned.summary.prunedThrough),
     };
     await index.saveSummary(partition, owned.summary);
-    this.#options.logger.info({ partition, entries: gone.size }, "dead-letter index pruned");
+    if (gone.size > 0) {
+      this.#options.logger.info({ partition, entries: gone.size }, "dead-letter index pruned");
+    }
   }
 
   /** Our part of what the group has too many. */

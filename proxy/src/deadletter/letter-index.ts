@@ -16,11 +16,19 @@ export interface IndexSummary {
   readonly scanned: Readonly<Record<string, number>>;
   /** Entries were pruned up to this source offset; -1 for none. */
   readonly prunedThrough: number;
+  /** Log starts of the dead-letter topic's partitions that the index has been pruned for. */
+  readonly logStarts: Readonly<Record<string, number>>;
   /** When the newest of them died, RFC 3339; "" for never. */
   readonly lastAt: string;
 }
 
-export const emptySummary: IndexSummary = { count: 0, scanned: {}, prunedThrough: -1, lastAt: "" };
+export const emptySummary: IndexSummary = {
+  count: 0,
+  scanned: {},
+  prunedThrough: -1,
+  logStarts: {},
+  lastAt: "",
+};
 
 /** A node with 100,000 children can't be listed in ZooKeeper's default buffer of 1 MiB; a sixteenth of it can. */
 const buckets = 16;
@@ -132,19 +140,24 @@ function parseEntry(data: Buffer): IndexEntry | undefined {
 }
 
 function parseSummary(data: Buffer): IndexSummary | undefined {
-  const { count, scanned, prunedThrough, lastAt } = fields(data);
-  if (typeof count !== "number" || typeof scanned !== "object" || scanned === null) {
-    return undefined;
-  }
-  const positions = Object.entries(scanned).filter(
-    (entry): entry is [string, number] => typeof entry[1] === "number",
-  );
+  const { count, scanned, prunedThrough, logStarts, lastAt } = fields(data);
+  if (typeof count !== "number") return undefined;
   return {
     count,
-    scanned: Object.fromEntries(positions),
+    scanned: offsets(scanned),
     prunedThrough: typeof prunedThrough === "number" ? prunedThrough : -1,
+    logStarts: offsets(logStarts),
     lastAt: typeof lastAt === "string" ? lastAt : "",
   };
+}
+
+function offsets(value: unknown): Record<string, number> {
+  if (typeof value !== "object" || value === null) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter(
+      (entry): entry is [string, number] => typeof entry[1] === "number",
+    ),
+  );
 }
 
 /** What is not ours, or broken, has no fields: it is written anew. */
@@ -165,5 +178,6 @@ interface IndexFields {
   readonly count?: unknown;
   readonly scanned?: unknown;
   readonly prunedThrough?: unknown;
+  readonly logStarts?: unknown;
   readonly lastAt?: unknown;
 }

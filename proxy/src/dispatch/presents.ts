@@ -46,9 +46,10 @@ export class Presents {
     if (record !== undefined) {
       counters.presented += 1;
       acks.settle(session, partition, record);
-    } else if (!window.isSettled(offset) && !window.settleAhead(offset)) {
-      // No room ahead of the fetch: without `settled` the client keeps the ack.
-      return;
+    } else if (!window.isSettled(offset)) {
+      // Without `settled` the client keeps the ack.
+      if (window.aheadIsFull) return;
+      window.settleAhead(offset);
     }
     acks.answer(session, partition, offset, offset);
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PresentedRecord } from "@kafkaproxy/wire";
+import { decodeMetadata } from "../ledger/index.ts";
 import { Harness } from "./harness.ts";
 import type { DispatchOptions, PartitionCommit } from "./types.ts";
 
@@ -188,4 +189,22 @@ test("a long settled run right above a stuck record can be skipped by the fetch"
   h.admit(0, 0);
   assert.equal(h.dispatch.nextWanted(0), 500);
   assert.equal(h.dispatch.nextWanted(9), undefined);
+});
+
+test("a count that is recorded keeps its place when its former holder presents the record", () => {
+  const before = owner();
+  before.receive("a", {
+    type: "nack",
+    record: { partition: 0, offset: 2, attempt: 1 },
+    delayMs: 60_000,
+    reason: "",
+  });
+  const h = successor(before.dispatch.surrender(0, 0));
+  present(h, "a", { partition: 0, offset: 2, attempt: 1, state: "held" });
+  assert.equal(h.port("a").take("present").length, 1);
+  const [commit] = h.commit();
+  assert.ok(commit);
+  const decoded = decodeMetadata(commit.offset, commit.metadata);
+  assert.ok("snapshot" in decoded);
+  assert.deepEqual(decoded.snapshot.counts, [{ offset: 2, deliveries: 1, standing: "out" }]);
 });

@@ -60,7 +60,7 @@ test("the watermark is the first unsettled record, whatever the order of fetches
           assert.equal(window.expect(offset)?.offset, offset);
           expected.add(offset);
         } else if (offset >= next && op === "settleAhead" && !expected.has(offset)) {
-          assert.ok(window.settleAhead(offset));
+          window.settleAhead(offset);
           ahead.add(offset);
         } else if (op === "commit") {
           checkDescription(window, open, ahead, next);

@@ -3,8 +3,8 @@ import { OffsetRanges } from "./offset-ranges.ts";
 import type { Run } from "./snapshot-content.ts";
 import { type SourceRecord, WindowRecord } from "./window-record.ts";
 
-/** More acks ahead of what is fetched than this are not taken: they stay with the client. */
-const maxAheadRanges = 10_000;
+/** Bounds of what is remembered ahead of the fetch. */
+const maxAheadRanges = 50_000;
 const maxExpected = 100_000;
 
 /**
@@ -147,9 +147,7 @@ export class Window {
 
   /** Nothing below `next` will be fetched any more. Returns the expected records that turned out not to exist. */
   advance(next: Offset): WindowRecord[] {
-    const past = this.#expected.findIndex((record) => record.offset >= next);
-    const gone = this.#expected.splice(0, past < 0 ? this.#expected.length : past);
-    const absent = gone.filter((record) => record.state !== "settled");
+    const absent = this.#expected.length === 0 ? [] : this.#expectedBelow(next);
     for (const record of absent) this.#records.delete(record.offset);
     if (next > this.#next) this.#next = next;
     if (this.#settledAhead.size > 0) this.#settledAhead.dropBelow(this.#next);
@@ -169,11 +167,14 @@ export class Window {
     return record;
   }
 
-  /** Marks offsets at or above `next` that no expected record stands at. False when there is no room. */
-  settleAhead(first: Offset, last: Offset = first): boolean {
-    if (this.#settledAhead.size >= maxAheadRanges) return false;
+  /** Marks offsets at or above `next` that no expected record stands at. */
+  settleAhead(first: Offset, last: Offset = first): void {
     this.#settledAhead.add(first, last);
-    return true;
+  }
+
+  /** No more acks should be taken for what is not fetched yet: they stay with the client. */
+  get aheadIsFull(): boolean {
+    return this.#settledAhead.size >= maxAheadRanges;
   }
 
   settle(record: WindowRecord): void {
@@ -200,6 +201,13 @@ export class Window {
     this.#admitted -= this.#live;
     this.#live = 0;
     this.#bytes = 0;
+  }
+
+  /** Takes the expected records below `offset` out; returns those that nobody settled. */
+  #expectedBelow(offset: Offset): WindowRecord[] {
+    const past = this.#expected.findIndex((record) => record.offset >= offset);
+    const below = this.#expected.splice(0, past < 0 ? this.#expected.length : past);
+    return below.filter((record) => record.state !== "settled");
   }
 
   /** Settled ones are taken out of the order when they are more than the others: O(1) a record in the long run. */

@@ -30,6 +30,8 @@ export class History {
   /** Partitions on their way from one owner to the next. */
   readonly #moving = new Set<number>();
   #kills = 0;
+  /** Owners killed before their first commit was through: to the next one the group looks fresh. */
+  #earlyKills = 0;
   #cuts = 0;
   #freezes = 0;
   /** Last commits that failed: the next owner knows what it would know after a kill. */
@@ -99,7 +101,7 @@ export class History {
     // Duplicates come from a frozen owner, a worker that could not be reached in time, or a crash of an owner whose
     // snapshot did not hold all; never from what was orderly, and never from a kill alone.
     const crashes = this.#kills + this.#brokenHandovers;
-    if (this.#freezes === 0 && this.#cuts === 0 && (overflows === 0 || crashes === 0)) {
+    if (this.#undisturbed && (overflows === 0 || crashes === 0)) {
       assert.equal(outcome.duplicates, 0, "duplicates");
     }
     return {
@@ -108,6 +110,11 @@ export class History {
       presented: sum(({ dispatch }) => dispatch.counters.presented),
       overflows,
     };
+  }
+
+  /** Every owner knew what it did, and every worker could be reached: one holder, and no duplicates. */
+  get #undisturbed(): boolean {
+    return this.#freezes === 0 && this.#cuts === 0 && this.#earlyKills === 0;
   }
 
   #start(): SimProxy {
@@ -171,6 +178,9 @@ export class History {
       }
     } else if (fault === "kill") {
       this.#kills += 1;
+      if (partitions.some((partition) => at(this.#broker.commits, partition).metadata === "")) {
+        this.#earlyKills += 1;
+      }
       proxy.kill();
       if (clock.chance(0.5)) this.#start();
       // A restarted pod comes back at once, another one takes over after the session time-out.
@@ -217,7 +227,7 @@ export class History {
           attempt <= testOptions.maxDeliveries,
           `${partition}:${offset} attempt ${attempt}`,
         );
-        if (this.#freezes > 0 || this.#cuts > 0) continue;
+        if (!this.#undisturbed) continue;
         assert.equal(
           fate.workers.size,
           0,

@@ -90,39 +90,35 @@ export function encodeOut(
   return fitting === out.length;
 }
 
-/** Returns the offset below which all that is settled was written; undefined when all was. */
+/**
+ * Writes runs or a bitmap: what reaches farther, and where both reach the end, what is shorter.
+ * Returns the offset below which all that is settled was written; undefined when all was.
+ */
 export function encodeSettled(
   writer: VarintWriter,
   watermark: Offset,
   settled: readonly Run[],
   end: number,
 ): Offset | undefined {
-  const room = end - writer.bytes.length - 1;
-  const fitting = fittingRuns(watermark, settled, room - countBytes);
-  const start = settled[0]?.[0] ?? watermark;
-  const span = (settled.at(-1)?.[1] ?? start) - start + 1;
-  const distanceBytes = varintBytes(start - watermark);
-  const bitmapBytes = Math.min(Math.ceil(span / 8), room - distanceBytes - countBytes);
+  const room = end - writer.bytes.length - 1 - countBytes;
+  const fitting = fittingRuns(watermark, settled, room);
   const runsHorizon = settled[fitting]?.[0];
-  const bitmapHorizon = bitmapBytes * 8 < span ? start + bitmapBytes * 8 : undefined;
-  const shorter =
-    bytesOfRuns(watermark, settled, fitting) <=
-    distanceBytes + varintBytes(bitmapBytes) + bitmapBytes;
-  const farther = (runsHorizon ?? Infinity) - (bitmapHorizon ?? Infinity);
-  if (
-    farther > 0 ||
-    bitmapBytes <= 0 ||
-    (Number.isNaN(farther) && shorter) ||
-    (farther === 0 && shorter)
-  ) {
-    writer.byte(0);
-    writeRuns(writer, watermark, settled, fitting);
-    return runsHorizon;
+  const start = settled[0]?.[0] ?? watermark;
+  const span = (settled.at(-1)?.[1] ?? start - 1) - start + 1;
+  const bitmapBytes = Math.min(Math.ceil(span / 8), room - varintBytes(start - watermark));
+  const bitmapHorizon = bitmapBytes * 8 < span ? start + Math.max(0, bitmapBytes) * 8 : undefined;
+  const asBitmap =
+    runsHorizon === bitmapHorizon
+      ? bitmapBytes + varintBytes(start - watermark) < bytesOfRuns(watermark, settled, fitting)
+      : (bitmapHorizon ?? Infinity) > (runsHorizon ?? Infinity);
+  writer.byte(asBitmap ? 1 : 0);
+  if (asBitmap) {
+    writer.varint(start - watermark);
+    writeBitmap(writer, start, settled, bitmapBytes);
+    return bitmapHorizon;
   }
-  writer.byte(1);
-  writer.varint(start - watermark);
-  writeBitmap(writer, start, settled, bitmapBytes);
-  return bitmapHorizon;
+  writeRuns(writer, watermark, settled, fitting);
+  return runsHorizon;
 }
 
 function writeBitmap(
@@ -170,7 +166,7 @@ function fittingRuns(watermark: Offset, runs: readonly Run[], room: number): num
 }
 
 function bytesOfRuns(watermark: Offset, runs: readonly Run[], length: number): number {
-  let bytes = varintBytes(length);
+  let bytes = 0;
   let at = watermark;
   for (const [first, last] of runs.slice(0, length)) {
     bytes += varintBytes(first - at) + varintBytes(last - first + 1);

@@ -4,12 +4,15 @@ import { ConfigError } from "@kafkaproxy/proxy";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { pino } from "pino";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { showDeadLetter } from "./commands/dlq.ts";
-import { serve } from "./commands/serve.ts";
-import { showStatus } from "./commands/status.ts";
-import { resolveTarget, type TargetOptions } from "./commands/target.ts";
-import { up } from "./commands/up.ts";
-import { work } from "./commands/work.ts";
+import {
+  resolveTarget,
+  serve,
+  showDeadLetter,
+  showStatus,
+  type TargetOptions,
+  up,
+  work,
+} from "./commands/index.ts";
 import { createOutput, type Output } from "./output/index.ts";
 import { readResources } from "./resource/index.ts";
 

@@ -1,4 +1,5 @@
 /** The data plane: one process, one pod. */
+export { bytesJson, letterJson } from "./admin/index.ts";
 export * from "./config/index.ts";
 export {
   type DeadLetter,

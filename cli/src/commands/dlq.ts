@@ -1,8 +1,10 @@
 import type { Logger } from "@kafkaproxy/kafka";
 import {
+  bytesJson,
   type DeadLetter,
   findLetter,
   type LetterAnswer,
+  letterJson,
   type LetterPlace,
   type ProxyConfig,
 } from "@kafkaproxy/proxy";
@@ -20,32 +22,10 @@ const exitCodeOf: Record<Exclude<LetterAnswer["kind"], "found">, ExitCode> = {
   unavailable: exitCodes.unavailable,
 };
 
-/** Bytes as text where they are text, otherwise in base64, and said so. */
-function bytesAsJson(bytes: Uint8Array | null): null | { text: string } | { base64: string } {
-  if (bytes === null) return null;
-  try {
-    return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch {
-    // Not UTF-8: shown as what it is.
-    return { base64: Buffer.from(bytes).toString("base64") };
-  }
-}
-
 function bytesAsText(bytes: Uint8Array | null): string {
-  const shown = bytesAsJson(bytes);
+  const shown = bytesJson(bytes);
   if (shown === null) return "(null)";
   return "text" in shown ? shown.text : `(base64) ${shown.base64}`;
-}
-
-function asJson(letter: DeadLetter, place: LetterPlace): unknown {
-  return {
-    ...letter,
-    timestamp: letter.timestamp < 0 ? null : new Date(letter.timestamp).toISOString(),
-    key: bytesAsJson(letter.key),
-    value: bytesAsJson(letter.value),
-    headers: letter.headers.map(({ name, value }) => ({ name, value: bytesAsJson(value) })),
-    deadLetter: place,
-  };
 }
 
 function asText(letter: DeadLetter, place: LetterPlace, output: Output): string {
@@ -92,5 +72,5 @@ export async function showDeadLetter(
   );
   if (answer.kind !== "found") throw new CliError(exitCodeOf[answer.kind], answer.message);
   const { letter, place } = answer;
-  output.result(asJson(letter, place), asText(letter, place, output));
+  output.result(letterJson(letter, place), asText(letter, place, output));
 }

@@ -14,6 +14,9 @@ export interface ProgramOptions {
   /** Default 120 s; then it is killed and the call rejects. */
   readonly timeoutMs?: number;
   readonly jvmArgs?: readonly string[];
+  /** Default: this process's. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
 }
 
 export interface ProgramResult {
@@ -30,7 +33,8 @@ export function runProgram(
 ): Promise<ProgramResult> {
   const timeoutMs = options.timeoutMs ?? 120_000;
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: "pipe" });
+    const { env = process.env, cwd = process.cwd() } = options;
+    const child = spawn(command, args, { stdio: "pipe", env, cwd });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     const timer = setTimeout(() => {

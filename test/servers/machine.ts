@@ -1,9 +1,13 @@
-// What the machine must have (Java, Maven, kcat), and how it gets it.
+// What the machine must have (Java, Maven, kcat, Go, containerd), and how it gets it.
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { withLock } from "./lock.ts";
 
 const run = promisify(execFile);
+
+/** Where Debian puts the container network plugins. */
+export const cniPlugins = "/usr/lib/cni";
 
 /** One line on stderr: downloads and installations take long enough to want a sign of life. */
 export function progress(line: string): void {
@@ -28,8 +32,26 @@ async function hasJdk(): Promise<boolean> {
   }
 }
 
+/** What is built from Go modules asks for at least this. */
+async function hasGo(): Promise<boolean> {
+  try {
+    const { stdout } = await run("go", ["env", "GOVERSION"]);
+    const minor = /^go1\.(\d+)/.exec(stdout)?.[1];
+    return minor !== undefined && Number(minor) >= 24;
+  } catch {
+    return false; // no go on the path
+  }
+}
+
+async function hasContainerd(): Promise<boolean> {
+  const commands = ["containerd", "runc", "iptables", "ip", "conntrack", "busybox"];
+  const found = await Promise.all(commands.map((name) => works("which", [name])));
+  return found.every(Boolean) && existsSync(cniPlugins);
+}
+
 interface Tool {
   readonly name: string;
+  /** Debian's; none where Debian's is too old. */
   readonly packages: readonly string[];
   readonly present: () => Promise<boolean>;
 }
@@ -38,6 +60,21 @@ const tools = {
   java: { name: "a JDK of 17 or newer", packages: ["openjdk-17-jdk-headless"], present: hasJdk },
   maven: { name: "Maven (mvn)", packages: ["maven"], present: () => works("mvn", ["-v"]) },
   kcat: { name: "kcat", packages: ["kcat"], present: () => works("kcat", ["-V"]) },
+  go: { name: "Go 1.24 or newer (https://go.dev/dl)", packages: [], present: hasGo },
+  openssl: { name: "openssl", packages: ["openssl"], present: () => works("openssl", ["version"]) },
+  containerd: {
+    name: "what a node of a cluster is made of (containerd, runc and their network plugins)",
+    packages: [
+      "containerd",
+      "runc",
+      "containernetworking-plugins",
+      "iptables",
+      "conntrack",
+      "iproute2",
+      "busybox-static",
+    ],
+    present: hasContainerd,
+  },
 } as const satisfies Record<string, Tool>;
 
 const checked = new Map<keyof typeof tools, Promise<void>>();
@@ -57,7 +94,10 @@ export function need(tool: keyof typeof tools): Promise<void> {
 
 async function provide(tool: Tool): Promise<void> {
   if (await tool.present()) return;
-  const byHand = `${tool.name} is missing: install it (Debian: apt-get install ${tool.packages.join(" ")})`;
+  const debian =
+    tool.packages.length === 0 ? "" : ` (Debian: apt-get install ${tool.packages.join(" ")})`;
+  const byHand = `${tool.name} is missing: install it${debian}`;
+  if (tool.packages.length === 0) throw new Error(byHand);
   if (process.getuid?.() !== 0 || !(await works("apt-get", ["--version"]))) throw new Error(byHand);
   await withLock("apt", async () => {
     if (await tool.present()) return; // another process was faster

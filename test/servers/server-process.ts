@@ -13,13 +13,18 @@ export interface ServerCommand {
   readonly command: string;
   readonly args: readonly string[];
   readonly folder: RunFolder;
+  /** Default: this process's. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Lines of shell that tidy up what the server leaves outside its folder; run when the process that started it is gone without having stopped it. */
+  readonly tidy?: string;
   /** Asked again and again after the start, with the log of this start. */
   readonly ready: (log: string) => boolean | Promise<boolean>;
 }
 
 // Waits for the end of its standard input, which comes when the process that started it is gone, whatever ended that,
-// SIGKILL included. Then it ends the server and removes the data, which nobody else is left to do.
-const watchdog = 'trap "" INT TERM HUP; read -r _; kill -KILL "$0" 2>/dev/null; rm -rf "$1"';
+// SIGKILL included. Then it ends the server, tidies up and removes the data, which nobody else is left to do.
+const watchdog =
+  'trap "" INT TERM HUP; read -r _; kill -KILL "$0" 2>/dev/null; eval "$2"; rm -rf "$1"';
 
 const startDeadlineMs = 120_000;
 const stopDeadlineMs = 30_000;
@@ -77,6 +82,7 @@ export class ServerProcess {
       stdio: ["ignore", log, log],
       detached: true,
       cwd: this.#what.folder.dir,
+      env: this.#what.env ?? process.env,
     });
     closeSync(log);
     child.unref();
@@ -85,10 +91,11 @@ export class ServerProcess {
     const guard =
       child.pid === undefined
         ? undefined
-        : spawn("/bin/sh", ["-c", watchdog, String(child.pid), this.#what.folder.data], {
-            stdio: ["pipe", "ignore", "ignore"],
-            detached: true,
-          });
+        : spawn(
+            "/bin/sh",
+            ["-c", watchdog, String(child.pid), this.#what.folder.data, this.#what.tidy ?? ""],
+            { stdio: ["pipe", "ignore", "ignore"], detached: true },
+          );
     guard?.unref();
     (guard?.stdin as unknown as { unref?: () => void } | undefined)?.unref?.();
     this.#exited = new Promise((resolve) => {

@@ -1,0 +1,8 @@
+/** A real Kubernetes for tests, from plain programs and nothing else. */
+export { program, type Program } from "./binaries.ts";
+export {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  type KubectlResult,
+  startControlPlane,
+} from "./control-plane.ts";

@@ -5,6 +5,14 @@
 import { groupPath, WireError } from "@kafkaproxy/wire";
 import { z } from "zod";
 
+/** What a schema made from this one needs to know of a kind: `schema.meta()?.["kind"]`. Both ends are allowed. */
+export type KindOfValue =
+  | { readonly is: "duration" | "size"; readonly min: string; readonly max: string }
+  | { readonly is: "whole"; readonly min: number; readonly max: number }
+  | { readonly is: "hostPorts" | "kafkaName" | "name" | "zooKeeperPath" | "reachableHost" };
+
+const kind = (value: KindOfValue): { readonly kind: KindOfValue } => ({ kind: value });
+
 /** A kind of value. */
 export interface Kind<T extends z.ZodType> {
   readonly schema: T;
@@ -61,7 +69,8 @@ export function duration(min: string, max: string) {
     schema: z
       .union([z.string().regex(durationPattern), z.int().min(0)])
       .transform((written) => parseDuration(written))
-      .refine((ms) => ms >= least && ms <= most),
+      .refine((ms) => ms >= least && ms <= most)
+      .meta(kind({ is: "duration", min, max })),
     allowed: `a duration from ${min} to ${max}, such as "500ms" or "3s"`,
   };
 }
@@ -73,7 +82,8 @@ export function size(min: string, max: string) {
     schema: z
       .union([z.string().regex(sizePattern), z.int().min(0)])
       .transform((written) => parseSize(written))
-      .refine((bytes) => bytes >= least && bytes <= most),
+      .refine((bytes) => bytes >= least && bytes <= most)
+      .meta(kind({ is: "size", min, max })),
     allowed: `a size from ${min} to ${max}, such as "16MiB"`,
   };
 }
@@ -84,7 +94,8 @@ export function whole(min: number, max: number) {
     schema: z
       .union([z.int(), z.string().regex(/^\d+$/u)])
       .transform(Number)
-      .refine((value) => value >= min && value <= max),
+      .refine((value) => value >= min && value <= max)
+      .meta(kind({ is: "whole", min, max })),
     allowed: `a whole number from ${min} to ${max}`,
   };
 }
@@ -100,13 +111,17 @@ export const kafkaName = {
   schema: z
     .string()
     .regex(/^[a-zA-Z0-9._-]{1,249}$/u)
-    .refine((name) => name !== "." && name !== ".."),
+    .refine((name) => name !== "." && name !== "..")
+    .meta(kind({ is: "kafkaName" })),
   allowed: "1 to 249 letters, digits, dots, underscores and hyphens, but not . or ..",
 };
 
 /** A name that may hold anything a person can read. */
 export const name = {
-  schema: z.string().regex(/^[^\p{Cc}]{1,255}$/u),
+  schema: z
+    .string()
+    .regex(/^[^\p{Cc}]{1,255}$/u)
+    .meta(kind({ is: "name" })),
   allowed: "a text of 1 to 255 characters without control characters",
 };
 
@@ -134,7 +149,8 @@ export const hostPorts = {
       const list = typeof written === "string" ? written.split(",") : written;
       return [...new Set(list.map((address) => address.trim()))];
     })
-    .refine((addresses) => addresses.length > 0 && addresses.every(isHostPort)),
+    .refine((addresses) => addresses.length > 0 && addresses.every(isHostPort))
+    .meta(kind({ is: "hostPorts" })),
   allowed: "host:port, several in a list or in one text with commas between them",
 };
 
@@ -153,13 +169,17 @@ export const reachableHost = {
         String.raw`^(?:(?:[a-zA-Z0-9_.-]|\{instance\})+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$`,
         "u",
       ),
-    ),
+    )
+    .meta(kind({ is: "reachableHost" })),
   allowed:
     "a host name or an IP address, without a port; {instance} in it stands for the proxy's name",
 };
 
 export const zooKeeperPath = {
-  schema: z.string().refine(isRoot),
+  schema: z
+    .string()
+    .refine(isRoot)
+    .meta(kind({ is: "zooKeeperPath" })),
   allowed:
     "an absolute ZooKeeper path without a slash at its end, not below /zookeeper; such as /kafkaproxy",
 };

@@ -21,4 +21,6 @@ export function untilStopped(close: () => Promise<unknown>, meter?: Meter): void
     process.send?.(meter?.report() ?? "done", () => process.exit(0));
   };
   process.once("SIGTERM", () => void end());
+  // The bench is gone: nobody wants to know any more.
+  process.once("disconnect", () => process.exit(1));
 }

@@ -1,0 +1,241 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import type { ClusterAccess } from "./access.ts";
+import { KubeError } from "./kube-error.ts";
+
+export type Verb = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+export interface KubeRequest {
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
+  readonly body?: unknown;
+  /** Default application/json. */
+  readonly contentType?: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Until the whole answer is there. Default 15,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface StreamRequest {
+  readonly query?: KubeRequest["query"];
+  readonly signal: AbortSignal;
+  /** A server that says nothing for so long is taken for gone: the stream ends with `timeout`. */
+  readonly silenceMs: number;
+}
+
+/** The API server over HTTP/1.1: one attempt a call, every failure a KubeError, nothing without a deadline. */
+export interface KubeClient {
+  request<T>(verb: Verb, path: string, request?: KubeRequest): Promise<T>;
+  /** The lines of an answer without end. */
+  lines(path: string, request: StreamRequest): AsyncGenerator<string, void, undefined>;
+}
+
+const requestTimeoutMs = 15_000;
+const keepAliveMs = 30_000;
+const maxSockets = 32;
+
+export class HttpKubeClient implements KubeClient {
+  readonly #access: ClusterAccess;
+  readonly #agent: http.Agent;
+  /** Apart, so that streams that stay open don't take the places of requests. */
+  readonly #streamAgent: http.Agent;
+  readonly #userAgent: string;
+
+  constructor(access: ClusterAccess, options: { readonly userAgent: string }) {
+    this.#access = access;
+    this.#userAgent = options.userAgent;
+    const { Agent } = access.server.protocol === "http:" ? http : https;
+    this.#agent = new Agent({
+      ...access.tls,
+      keepAlive: true,
+      keepAliveMsecs: keepAliveMs,
+      maxSockets,
+    });
+    this.#streamAgent = new Agent({
+      ...access.tls,
+      keepAlive: false,
+      keepAliveMsecs: keepAliveMs,
+    });
+  }
+
+  /** Ends every connection: requests under way fail with `unreachable`. */
+  close(): void {
+    this.#agent.destroy();
+    this.#streamAgent.destroy();
+  }
+
+  async request<T>(verb: Verb, path: string, request: KubeRequest = {}): Promise<T> {
+    const headers = await this.#headers();
+    const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
+    const url = this.#url(path, request.query);
+    const exchange = (): Promise<string> =>
+      this.#exchange(
+        verb,
+        url,
+        body,
+        {
+          ...headers,
+          ...(body !== undefined && { "content-type": request.contentType ?? "application/json" }),
+        },
+        request,
+      );
+    let answer: string;
+    try {
+      answer = await exchange();
+    } catch (error) {
+      if (!(error instanceof StaleConnection)) throw error;
+      // The server had closed the kept connection before it saw the request.
+      answer = await exchange();
+    }
+    return JSON.parse(answer) as T;
+  }
+
+  async *lines(path: string, request: StreamRequest): AsyncGenerator<string, void, undefined> {
+    const { signal, silenceMs } = request;
+    const what = `GET ${path}`;
+    if (signal.aborted) return;
+    const outgoing = this.#open("GET", this.#url(path, request.query), await this.#headers(), true);
+    let failure: KubeError | undefined;
+    const fail = (error: KubeError): void => {
+      failure ??= error;
+      outgoing.destroy();
+    };
+    const silence = setTimeout(() => {
+      fail(new KubeError("timeout", `${what}: nothing came for ${silenceMs} ms`));
+    }, silenceMs);
+    const abort = (): void => fail(new KubeError("aborted", `${what}: told to stop`));
+    signal.addEventListener("abort", abort);
+    try {
+      const response = await answerTo(outgoing);
+      response.setEncoding("utf8");
+      const refused = response.statusCode !== 200;
+      let rest = "";
+      for await (const chunk of response as AsyncIterable<string>) {
+        silence.refresh();
+        const parts = (rest + chunk).split("\n");
+        rest = parts.pop() ?? "";
+        if (refused) rest = [...parts, rest].join("\n");
+        else for (const part of parts) if (part !== "") yield part;
+      }
+      if (refused) throw answered(what, response, rest);
+    } catch (error) {
+      if (failure !== undefined) throw failure;
+      if (error instanceof KubeError) throw error;
+      throw lost(what, error);
+    } finally {
+      clearTimeout(silence);
+      signal.removeEventListener("abort", abort);
+      outgoing.destroy();
+    }
+  }
+
+  async #exchange(
+    verb: Verb,
+    url: URL,
+    body: Buffer | undefined,
+    headers: Readonly<Record<string, string>>,
+    { signal, timeoutMs = requestTimeoutMs }: KubeRequest,
+  ): Promise<string> {
+    const what = `${verb} ${url.pathname}`;
+    if (signal?.aborted === true) throw new KubeError("aborted", `${what}: told to stop`);
+    const outgoing = this.#open(verb, url, headers, false);
+    let failure: KubeError | undefined;
+    const fail = (error: KubeError): void => {
+      failure ??= error;
+      outgoing.destroy();
+    };
+    const timer = setTimeout(() => {
+      fail(new KubeError("timeout", `${what}: no answer within ${timeoutMs} ms`));
+    }, timeoutMs);
+    const abort = (): void => fail(new KubeError("aborted", `${what}: told to stop`));
+    signal?.addEventListener("abort", abort);
+    let begun = false;
+    try {
+      outgoing.end(body);
+      const response = await answerTo(outgoing);
+      begun = true;
+      response.setEncoding("utf8");
+      let text = "";
+      for await (const chunk of response as AsyncIterable<string>) text += chunk;
+      const status = response.statusCode ?? 0;
+      if (status < 200 || status > 299) throw answered(what, response, text);
+      return text;
+    } catch (error) {
+      if (failure !== undefined) throw failure;
+      if (error instanceof KubeError) throw error;
+      if (!begun && outgoing.reusedSocket) throw new StaleConnection();
+      throw lost(what, error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  #open(
+    verb: Verb,
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    stream: boolean,
+  ): http.ClientRequest {
+    const { request } = url.protocol === "http:" ? http : https;
+    const agent = stream ? this.#streamAgent : this.#agent;
+    const outgoing = request(url, { method: verb, headers, agent });
+    if (stream) outgoing.end();
+    return outgoing;
+  }
+
+  async #headers(): Promise<Record<string, string>> {
+    return {
+      accept: "application/json",
+      "user-agent": this.#userAgent,
+      ...(await this.#access.headers()),
+    };
+  }
+
+  #url(path: string, query: KubeRequest["query"] = {}): URL {
+    const { server } = this.#access;
+    const url = new URL(server);
+    // A server behind a gateway has a path of its own.
+    url.pathname = server.pathname.replace(/\/$/u, "") + path;
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+}
+
+/** A client that asks `check` before everything that is not a GET: it throws where nothing may be written. */
+export function guarded(client: KubeClient, check: () => void): KubeClient {
+  return {
+    request: async (verb, path, request) => {
+      if (verb !== "GET") check();
+      return await client.request(verb, path, request);
+    },
+    lines: (path, request) => client.lines(path, request),
+  };
+}
+
+/** Never leaves this file: the request is repeated once. */
+class StaleConnection extends Error {}
+
+async function answerTo(outgoing: http.ClientRequest): Promise<http.IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+  outgoing.once("response", resolve);
+  outgoing.on("error", reject);
+  outgoing.once("close", () => reject(new Error("closed before an answer came")));
+  return await promise;
+}
+
+function answered(
+  what: string,
+  { statusCode, headers }: http.IncomingMessage,
+  body: string,
+): KubeError {
+  return KubeError.fromAnswer(what, statusCode ?? 0, body, headers["retry-after"]);
+}
+
+function lost(what: string, cause: unknown): KubeError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new KubeError("unreachable", `${what}: no connection to the API server: ${why}`, {
+    cause,
+  });
+}

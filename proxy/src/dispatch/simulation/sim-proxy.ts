@@ -70,6 +70,7 @@ export class SimProxy {
   readonly #connections = new Set<Connection>();
   #waiting: (() => void)[] = [];
   #committing = false;
+  #arrivesAt = 0;
   #commitSoon = false;
   #sessions = 0;
 
@@ -219,7 +220,9 @@ export class SimProxy {
   #send(commits: readonly PartitionCommit[], then: (confirmed: boolean) => void): void {
     const clock = this.#clock;
     const lost = clock.chance(this.#options.commitFailures);
-    clock.after(clock.between(2, 15), () => {
+    // Commits of one process go over one connection: the broker takes them in order.
+    this.#arrivesAt = Math.max(this.#arrivesAt, clock.now + clock.between(2, 15));
+    clock.after(this.#arrivesAt - clock.now, () => {
       const applied = commits.map((commit) => {
         // Of the commits that fail, half were applied and only the answer was lost.
         if (lost && clock.chance(0.5)) return false;

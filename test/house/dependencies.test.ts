@@ -34,7 +34,7 @@ function imports(file: string): string[] {
 
 /** Tests and what only they use: not compiled, see the packages' tsconfig.json. */
 function isForTests(file: string): boolean {
-  return /\.test\.ts$|\/test-[^/]+\.ts$|\/testing\//u.test(file);
+  return /\.test\.ts$|\/test-[^/]+\.ts$|\/(?:testing|simulation)\//u.test(file);
 }
 
 function packageOf(specifier: string): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Harness } from "./harness.ts";
+import { Harness } from "./test-harness.ts";
 
 test("a late ack counts: it settles the record, and whoever holds it now is told", () => {
   const h = new Harness();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Harness } from "./harness.ts";
+import { Harness } from "./test-harness.ts";
 
 test("an ack is answered by the commit that holds it, not by one taken before it", () => {
   const h = new Harness();

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Pull } from "@kafkaproxy/wire";
 import { frameBytes } from "@kafkaproxy/wire";
 import * as fc from "fast-check";
-import { Harness, record } from "./harness.ts";
+import { Harness, record } from "./test-harness.ts";
 
 function pull(requestId: number, fields: Partial<Pull> = {}): Pull {
   return {

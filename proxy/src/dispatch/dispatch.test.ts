@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Harness } from "./harness.ts";
+import { Harness } from "./test-harness.ts";
 
 test("a record goes out once, is acked, and is settled when the commit is confirmed", () => {
   const h = new Harness();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Harness, record } from "./harness.ts";
+import { Harness, record } from "./test-harness.ts";
 
 test("a full share closes the intake, half of it opens it again, and nothing is taken twice", () => {
   const h = new Harness({ queue: { maxMessages: 10, maxBytes: 1e9 } });

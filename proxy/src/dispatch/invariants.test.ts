@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { RecordRef } from "@kafkaproxy/wire";
 import * as fc from "fast-check";
 import { decodeMetadata } from "../ledger/index.ts";
-import { Harness, testOptions } from "./harness.ts";
+import { Harness, testOptions } from "./test-harness.ts";
 import type { PartitionCommit } from "./types.ts";
 
 /** What is known of one record from frames alone. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Harness, record } from "./harness.ts";
+import { Harness, record } from "./test-harness.ts";
 
 const first = { partition: 0, offset: 0, attempt: 1 };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Harness, TestPort } from "./harness.ts";
+import { Harness, TestPort } from "./test-harness.ts";
 
 test("a dropped connection does not end its leases: the session comes back, renews and acks", () => {
   const h = new Harness();

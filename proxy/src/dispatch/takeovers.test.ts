@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PresentedRecord } from "@kafkaproxy/wire";
 import { decodeMetadata } from "../ledger/index.ts";
-import { Harness } from "./harness.ts";
+import { Harness } from "./test-harness.ts";
 import type { DispatchOptions, PartitionCommit } from "./types.ts";
 
 function present(h: Harness, who: string, ...records: PresentedRecord[]): void {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type Decoded, decodeMetadata } from "../../ledger/index.ts";
 import type { PartitionCommit, SourceRecord, Takeover } from "../index.ts";
-import { record } from "../harness.ts";
+import { record } from "../test-harness.ts";
 
 export interface Fate {
   /** Every worker refuses it. */

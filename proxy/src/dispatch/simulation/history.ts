@@ -1,7 +1,7 @@
 /** One history: proxies and workers on a log, faults by chance, then peace, then the reckoning. */
 import assert from "node:assert/strict";
 import type { Frame } from "@kafkaproxy/wire";
-import { testOptions } from "../harness.ts";
+import { testOptions } from "../test-harness.ts";
 import { at, Broker } from "./broker.ts";
 import { Clock } from "./clock.ts";
 import { SimClient } from "./sim-client.ts";

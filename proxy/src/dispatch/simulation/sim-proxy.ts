@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Frame } from "@kafkaproxy/wire";
 import { Dispatch, type PartitionCommit, type SessionPort } from "../index.ts";
-import { testOptions } from "../harness.ts";
+import { testOptions } from "../test-harness.ts";
 import { at, type Broker } from "./broker.ts";
 import type { Clock } from "./clock.ts";
 

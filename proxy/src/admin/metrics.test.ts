@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Dispatch } from "../dispatch/index.ts";
-import { testOptions } from "../dispatch/harness.ts";
+import { testOptions } from "../dispatch/test-harness.ts";
 import { Metrics } from "./metrics.ts";
 import { metricsReference } from "./metrics-reference.ts";
 import { type MetricsSources, metricsTable } from "./metrics-table.ts";

@@ -40,7 +40,7 @@ export function optional<T extends z.ZodType>(
   description: string,
   secret = false,
 ): z.ZodOptional<T> {
-  const schema = z.optional(kind.schema).meta({ description });
+  const schema = z.optional(kind.schema).meta({ description, otherwise });
   words.add(schema, { ...wordsOf(kind, description, otherwise), secret });
   return schema;
 }

@@ -1,0 +1,31 @@
+/** The KafkaProxy resource: one schema for the CRD, its page, and whoever reads one. */
+export { crdYaml, customResourceDefinition } from "./crd.ts";
+export { durationMs } from "./kinds.ts";
+export {
+  parseResource,
+  readResource,
+  ResourceError,
+  type ResourceErrorCode,
+  resourceErrorCodes,
+} from "./parse.ts";
+export {
+  apiVersion,
+  group,
+  type KafkaProxy,
+  type KafkaProxyMetadata,
+  type KafkaProxySpec,
+  kind,
+  maxNameLength,
+  plural,
+  type SecretKeyRef,
+  type TlsSecretRef,
+  version,
+} from "./resource.ts";
+export {
+  type Condition,
+  type ConditionType,
+  conditionTypes,
+  type DeadLetters,
+  type KafkaProxyStatus,
+  type Lag,
+} from "./status.ts";

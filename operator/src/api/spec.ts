@@ -1,0 +1,221 @@
+/** What a user writes under `spec`. Settings that a proxy knows come from the proxy's own schema. */
+import { settingsSchema } from "@kafkaproxy/proxy";
+import { z } from "zod";
+import { fieldsOf, fromSettings } from "./from-settings.ts";
+import { type CelRule, pattern, whole, yesNo } from "./kinds.ts";
+import { podSection } from "./pod.ts";
+import {
+  defaulted,
+  described,
+  fields,
+  optional,
+  optionalSection,
+  required,
+  section,
+} from "./section.ts";
+
+const settings = settingsSchema.shape;
+const inside = (schema: z.ZodType): Record<string, z.ZodType> => {
+  const object = "unwrap" in schema ? (schema as z.ZodOptional).unwrap() : schema;
+  return (object as z.ZodObject).shape as Record<string, z.ZodType>;
+};
+const at = (schema: z.ZodType, key: string): z.ZodType => {
+  const found = inside(schema)[key];
+  if (found === undefined) throw new Error(`the settings have no key ${key}`);
+  return found;
+};
+
+const withRules = (schema: z.ZodType, rules: readonly (CelRule & { fieldPath?: string })[]) =>
+  schema.meta({ ...schema.meta(), "x-kubernetes-validations": rules });
+
+/** A value that stays as it was when the resource was made. */
+function immutable(schema: z.ZodType, what: string): z.ZodType {
+  const message = `${what} can't be changed: what is under way belongs to it. Make another KafkaProxy.`;
+  const own = (schema.meta()?.["x-kubernetes-validations"] ?? []) as readonly CelRule[];
+  return withRules(schema, [...own, { rule: "self == oldSelf", message }]);
+}
+
+/** `field` times `factor` is at most `other`; the proxy's rule in CEL. */
+function atMost(field: string, factor: string, other: string, why: string) {
+  const [times, share] = factor.split("/");
+  const ms = (name: string): string => `duration(self.${name}).getMilliseconds()`;
+  const limit = factor === "1/1" ? other : `${factor} of ${other}`;
+  return {
+    rule: `!has(self.${field}) || ${ms(field)} * ${share} <= ${ms(other)} * ${times}`,
+    message: `must be at most ${limit}: ${why}`,
+    fieldPath: `.${field}`,
+  };
+}
+
+const objectName = pattern(
+  "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+  "the name of a Secret of the same namespace",
+  253,
+);
+const secretKey = pattern("^[a-zA-Z0-9._-]+$", "a key of the Secret's data", 253);
+
+/** One value of a Secret. */
+function fromSecret(key: string, description: string, isRequired = false): z.ZodType {
+  const schema = fields({
+    name: required(objectName, "Name of the Secret, in the namespace of the KafkaProxy."),
+    key: defaulted(secretKey, key, "Key in its data."),
+  });
+  return isRequired ? required(schema, description) : optional(schema, description);
+}
+
+const tlsSecret = fields({
+  name: required(
+    objectName,
+    "Name of a Secret of type kubernetes.io/tls, in the namespace of the KafkaProxy: tls.crt and tls.key.",
+  ),
+});
+
+const kafkaTls = section("TLS to the brokers.", {
+  ...fieldsOf(at(settings.kafka, "tls"), ["caFile", "certFile", "keyFile"]),
+  caSecret: fromSecret("ca.crt", "Certificates of the authorities to trust, PEM."),
+  clientSecret: optional(tlsSecret, "Certificate and key of this client."),
+});
+
+const password = (of: string) => fromSecret("password", `Its password at ${of}.`, true);
+
+const kafka = withRules(
+  section("The cluster, and the proxies' membership in the consumer group.", {
+    ...fieldsOf(settings.kafka, ["tls", "sasl"]),
+    tls: kafkaTls,
+    sasl: optionalSection("SASL log-in to the brokers; without it there is none.", {
+      ...fieldsOf(at(settings.kafka, "sasl"), ["password", "passwordFile"]),
+      passwordSecret: password("the brokers"),
+    }),
+  }),
+  [
+    atMost(
+      "requestTimeout",
+      "1/2",
+      "sessionTimeout",
+      "a broker that hangs must not cost the session",
+    ),
+    atMost(
+      "heartbeatInterval",
+      "3/10",
+      "sessionTimeout",
+      "a heartbeat or two may be lost without harm",
+    ),
+  ],
+);
+
+const zookeeper = section("Where clients find the proxies, and the index of dead letters.", {
+  ...fieldsOf(settings.zookeeper, ["root", "auth"]),
+  root: immutable(fromSettings(at(settings.zookeeper, "root")), "spec.zookeeper.root"),
+  auth: optionalSection("Digest log-in; nodes that the proxies make are then their own.", {
+    ...fieldsOf(at(settings.zookeeper, "auth"), ["password", "passwordFile"]),
+    passwordSecret: password("ZooKeeper"),
+  }),
+});
+
+// Pods run without the right to bind lower ports.
+const podPort = whole(1_024, 65_535);
+
+const listener = section("Where workers connect.", {
+  port: defaulted(podPort, defaultOf(at(settings.listener, "port")), "Port of each pod."),
+  ...fieldsOf(settings.listener, ["host", "port", "tls", "tokenFile", "advertisedHost"]),
+  advertisedHost: described(
+    fromSettings(at(settings.listener, "advertisedHost")),
+    "Where workers find a proxy, for workers outside of the cluster. Default: the pod's address; with tls its name, <pod>.<name>-proxy.<namespace>.svc.",
+  ),
+  tls: optional(tlsSecret, "TLS for workers. A Secret that changes rolls the pods."),
+  tokenSecret: fromSecret(
+    "tokens",
+    "The tokens that workers may present, one a line. Without them and tls anybody who reaches the port reads and settles messages.",
+  ),
+});
+
+const admin = section("HTTP for people and probes, on each pod.", {
+  port: defaulted(podPort, defaultOf(at(settings.admin, "port")), "Port of each pod."),
+  tokenSecret: fromSecret(
+    "tokens",
+    "The tokens that may read messages over HTTP, one a line. Without them nobody may.",
+  ),
+});
+
+function defaultOf(schema: z.ZodType): unknown {
+  return schema instanceof z.ZodPrefault ? schema.def.defaultValue : undefined;
+}
+
+const delivery = withRules(fromSettings(settings.delivery), [
+  atMost("ackTimeout", "1/1", "maxProcessingTime", "a lease is no longer than its renewals"),
+]);
+
+const switches = {
+  podDisruptionBudget: section("Limits what a drain of nodes takes away at once.", {
+    enabled: defaulted(yesNo, true, "Have one."),
+    maxUnavailable: defaulted(whole(1, 1_000), 1, "Pods that may be missing at once."),
+  }),
+  networkPolicy: section(
+    "Who may connect to the pods. Without it everybody; the probes' and metrics' port stays open.",
+    {
+      enabled: defaulted(yesNo, false, "Have one."),
+      workers: optional(
+        z
+          .array(z.looseObject({}).meta({ "x-kubernetes-preserve-unknown-fields": true }))
+          .max(64)
+          .meta({ allowed: "peers as in a NetworkPolicy's ingress.from" }),
+        "From where workers connect. Default: from all pods of the same namespace.",
+      ),
+    },
+  ),
+  podMonitor: section("Scraping by the Prometheus operator.", {
+    enabled: defaulted(yesNo, false, "Have a PodMonitor, where its CRD is installed."),
+    interval: defaulted(
+      pattern("^([0-9]{1,6}(ms|s|m|h))+$", "a duration, such as 30s", 32),
+      "30s",
+      "How often.",
+    ),
+    labels: optional(
+      z.record(z.string(), z.string().max(63)).meta({ allowed: "labels" }),
+      "Labels by which Prometheus selects it.",
+    ),
+  }),
+};
+
+/** The whole of `spec`, checked; defaults are filled in as they are written. */
+export const specSchema = withRules(
+  described(
+    fields({
+      topic: immutable(fromSettings(settings.topic), "spec.topic"),
+      consumerGroup: immutable(fromSettings(settings.consumerGroup), "spec.consumerGroup"),
+      replicas: defaulted(
+        whole(0, 1_000),
+        1,
+        "How many proxy pods there are to be; more than the topic has partitions are never started.",
+      ),
+      paused: fromSettings(settings.paused),
+      kafka,
+      zookeeper,
+      queue: fromSettings(settings.queue),
+      delivery,
+      pull: fromSettings(settings.pull),
+      push: fromSettings(settings.push),
+      commit: fromSettings(settings.commit),
+      deadLetter: fromSettings(settings.deadLetter),
+      listener,
+      admin,
+      drainTimeout: fromSettings(settings.drainTimeout),
+      log: fromSettings(settings.log),
+      pod: podSection,
+      ...switches,
+    }),
+    "What the proxies are to do.",
+  ),
+  [
+    {
+      rule: "!has(self.deadLetter.topic) || self.deadLetter.topic != self.topic",
+      message: "must be another topic than the one that is read",
+      fieldPath: ".deadLetter.topic",
+    },
+    {
+      rule: "self.listener.port != self.admin.port",
+      message: "must be another port than listener.port",
+      fieldPath: ".admin.port",
+    },
+  ],
+) as ReturnType<typeof fields>;

@@ -7,7 +7,7 @@ import { within } from "../netns.ts";
 import { freePorts } from "../ports.ts";
 import { keepLogs, makeRunFolder, type RunFolder } from "../run-folder.ts";
 import { ServerProcess } from "../server-process.ts";
-import { clusterDomain, podRange, serviceRange } from "./addresses.ts";
+import { clusterDomain, serviceRange } from "./addresses.ts";
 import { program, type Program } from "./binaries.ts";
 import { certificates, writeKubeconfig, type Certificates } from "./certificates.ts";
 import { loopback, type Place } from "./place.ts";
@@ -22,6 +22,8 @@ export interface KubectlResult {
 export interface ControlPlane {
   /** `https://127.0.0.1:port`, reached from this machine. */
   readonly server: string;
+  /** The same, reached from where it runs itself: by its node and by pods. */
+  readonly insideServer: string;
   /** File of a kubeconfig with all rights. */
   readonly kubeconfig: string;
   /** Where the API server writes down each request that changes something, one JSON object a line. */
@@ -72,12 +74,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const [etcdPort = 0, peerPort = 0, apiPort = 0] = await freePorts(3);
   const server = `https://127.0.0.1:${await place.forward(apiPort)}`;
   const kubeconfig = writeKubeconfig(join(folder.dir, "kubeconfig"), server, "admin", pki);
-  const inside = writeKubeconfig(
-    join(folder.dir, "kubeconfig-inside"),
-    `https://${place.address}:${apiPort}`,
-    "admin",
-    pki,
-  );
+  const insideServer = `https://${place.address}:${apiPort}`;
+  const inside = writeKubeconfig(join(folder.dir, "inside"), insideServer, "admin", pki);
   const auditLog = join(folder.dir, "audit.log");
   const ask = (path: string) => get(server + path, pki);
   const component = (name: Program, path: string, args: string[], ready: ReadyCheck) =>
@@ -121,6 +119,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   };
   return {
     server,
+    insideServer,
     kubeconfig,
     auditLog,
     apiServer,
@@ -231,9 +230,5 @@ function controllerManagerArgs(kubeconfig: string, pki: Certificates): string[] 
     `--service-account-private-key-file=${pki.serviceAccountKey}`,
     `--root-ca-file=${pki.ca}`,
     "--secure-port=0",
-    "--allocate-node-cidrs=true",
-    `--cluster-cidr=${podRange}`,
-    `--service-cluster-ip-range=${serviceRange}`,
-    "--node-cidr-mask-size=24",
   ];
 }

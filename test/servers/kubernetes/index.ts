@@ -1,5 +1,6 @@
 /** A real Kubernetes for tests, from plain programs and nothing else. */
 export { program, type Program } from "./binaries.ts";
+export { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
 export {
   type ControlPlane,
   type ControlPlaneOptions,

@@ -1,0 +1,67 @@
+// The upper layer: one program with everything that it imports, in one file, with its source map.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import type { TarEntry } from "./tar.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+/** What is left of CommonJS in our dependencies asks for a `require` of its own. */
+const banner = `import { createRequire as __createRequire } from "node:module";
+const require = __createRequire(import.meta.url);`;
+
+/**
+ * Bundles `entry` (a path from the repository's root) to /app/dist/main.js, which can be executed as /usr/bin/`command`;
+ * beside it the name and version of the package in `folder`.
+ */
+export async function bundle(entry: string, folder: string, command: string): Promise<TarEntry[]> {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile: "main.js",
+    write: false,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    conditions: ["kafkaproxy-source"],
+    mainFields: ["module", "main"],
+    sourcemap: "linked",
+    sourcesContent: false,
+    banner: { js: banner },
+    logLevel: "silent",
+  });
+  const manifest = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+  const { name, version } = manifest as { name: string; version: string };
+  const code = (suffix: string) =>
+    result.outputFiles.find(({ path }) => path.endsWith(suffix))?.text ?? "";
+  return [
+    { path: "app/dist/main.js", content: Buffer.from(executable(code(".js"))), mode: 0o755 },
+    { path: "app/dist/main.js.map", content: Buffer.from(code(".map")) },
+    {
+      path: "app/package.json",
+      content: Buffer.from(`${JSON.stringify({ name, version, type: "module" })}\n`),
+    },
+    { path: `usr/bin/${command}`, linkTo: "/app/dist/main.js" },
+  ];
+}
+
+/** There is no `env` in the image. The line is replaced, not added, or the source map would be off by one. */
+function executable(code: string): string {
+  const line = "#!/usr/bin/node --enable-source-maps";
+  return code.startsWith("#!") ? code.replace(/^#!.*/u, line) : `${line}\n${code}`;
+}
+
+/** A package that is not bundled because its files are required by computed names; it must have no dependencies of its own. */
+export function packageFiles(name: string, folders: readonly string[]): TarEntry[] {
+  const home = join(root, "node_modules", name);
+  const inside = folders.flatMap((folder) =>
+    readdirSync(join(home, folder), { recursive: true, withFileTypes: true })
+      .filter((file) => file.isFile() && file.name.endsWith(".js"))
+      .map((file) => join(file.parentPath, file.name).slice(home.length + 1)),
+  );
+  return ["package.json", "LICENSE", ...inside].map((path) => ({
+    path: `app/node_modules/${name}/${path}`,
+    content: readFileSync(join(home, path)),
+  }));
+}

@@ -1,6 +1,8 @@
 /** The KafkaProxy resource: one schema for the CRD, its page, and whoever reads one. */
 export { crdYaml, customResourceDefinition } from "./crd.ts";
+export { commonSettings, type ProxySettings } from "./common-settings.ts";
 export { durationMs } from "./kinds.ts";
+export { type SecretReference, secretReferences } from "./secret-references.ts";
 export {
   parseResource,
   readResource,

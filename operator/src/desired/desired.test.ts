@@ -1,0 +1,148 @@
+/** Golden files: testdata/<case>/in.yaml -> out.yaml. With UPDATE=1 in the environment out.yaml is written. */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ConfigError } from "@kafkaproxy/proxy";
+import { parse, parseAllDocuments, stringify } from "yaml";
+import { type KafkaProxy, readResource } from "../api/index.ts";
+import { type Desired, desired, type Facts, readSecrets, type SecretData } from "./index.ts";
+
+const folder = join(import.meta.dirname, "testdata");
+
+const usual: Omit<Facts, "secrets"> = {
+  image: "registry.example/kafka-proxy:1.0.0",
+  partitions: 12,
+  running: undefined,
+  podMonitors: false,
+};
+
+interface Given extends Partial<Omit<Facts, "secrets">> {
+  readonly secrets?: SecretData;
+}
+
+/** The resource, and after `---` what differs from the usual facts. */
+function read(name: string): { resource: KafkaProxy; facts: Facts } {
+  const text = readFileSync(join(folder, name, "in.yaml"), "utf8");
+  const [written, given] = parseAllDocuments(text).map((each): unknown => each.toJS());
+  const resource = readResource(written);
+  const { secrets = {}, ...rest } = (given ?? {}) as Given;
+  return { resource, facts: { ...usual, ...rest, secrets: readSecrets(resource, secrets) } };
+}
+
+function asText({ objects, absent, replicas }: Desired): string {
+  const documents = [...objects, { absent, replicas }];
+  return documents
+    .map((each) => stringify(each, { aliasDuplicateObjects: false, lineWidth: 0 }))
+    .join("---\n");
+}
+
+for (const name of readdirSync(folder)) {
+  test(`golden: ${name}`, () => {
+    const { resource, facts } = read(name);
+    const found = asText(desired(resource, facts));
+    const file = join(folder, name, "out.yaml");
+    if (process.env["UPDATE"] === "1") writeFileSync(file, found);
+    assert.ok(existsSync(file), `${file} is missing: UPDATE=1 writes it`);
+    assert.equal(found, readFileSync(file, "utf8"));
+  });
+}
+
+const { resource, facts } = read("smallest");
+const { resource: secured, facts: securedFacts } = read("secured");
+
+interface Pods {
+  readonly replicas: number;
+  readonly template: unknown;
+}
+
+const podsOf = (result: Desired): Pods | undefined =>
+  result.objects.find(({ kind }) => kind === "StatefulSet")?.["spec"] as Pods | undefined;
+
+const configOf = (result: Desired): Record<string, unknown> => {
+  const map = result.objects.find(
+    ({ kind, metadata }) => kind === "ConfigMap" && metadata.name === "orders-proxy",
+  );
+  return parse((map?.["data"] as Record<string, string>)["proxy.yaml"] ?? "");
+};
+
+const changed = (spec: Partial<KafkaProxy["spec"]>, generation = 2): KafkaProxy => ({
+  ...resource,
+  metadata: { ...resource.metadata, generation },
+  spec: { ...resource.spec, ...spec },
+});
+
+test("another count of replicas changes no pod, and reaches the group with a higher generation", () => {
+  const [before, after] = [desired(resource, facts), desired(changed({ replicas: 5 }), facts)];
+  assert.deepEqual(podsOf(after)?.template, podsOf(before)?.template);
+  assert.equal(podsOf(after)?.replicas, 5);
+  assert.equal(configOf(before)["configGeneration"], 1);
+  assert.equal(configOf(after)["configGeneration"], 2);
+  assert.equal(configOf(after)["replicas"], 5);
+});
+
+test("more partitions, and the pods that were asked for come by themselves", () => {
+  const eight = changed({ replicas: 8 });
+  const few = desired(eight, { ...facts, partitions: 3 });
+  const more = desired(eight, { ...facts, partitions: 20 });
+  assert.deepEqual([podsOf(few)?.replicas, podsOf(more)?.replicas], [3, 8]);
+  assert.deepEqual(podsOf(few)?.template, podsOf(more)?.template);
+});
+
+test("any other setting changes the pods", () => {
+  const before = podsOf(desired(resource, facts))?.template;
+  const { spec } = resource;
+  for (const spec2 of [
+    { paused: true },
+    { drainTimeout: "31s" },
+    { delivery: { ...spec.delivery, ackTimeout: "4s" } },
+    { pod: { ...spec.pod, priorityClassName: "high" } },
+  ]) {
+    const after = podsOf(desired(changed(spec2), facts))?.template;
+    assert.notDeepEqual(after, before, JSON.stringify(spec2));
+  }
+});
+
+test("what is not known of the topic leaves what runs as it is", () => {
+  const unknown = { ...facts, partitions: undefined };
+  const ofFive = changed({ replicas: 5 });
+  assert.equal(podsOf(desired(ofFive, unknown))?.replicas, 0, "nothing runs yet");
+  assert.equal(podsOf(desired(ofFive, { ...unknown, running: 3 }))?.replicas, 3);
+  const seen = { ...ofFive, status: { partitions: 4 } };
+  assert.equal(podsOf(desired(seen, { ...unknown, running: 3 }))?.replicas, 4, "last seen");
+});
+
+test("another value in a Secret changes the pods, another key of it does not", () => {
+  const before = podsOf(desired(secured, securedFacts))?.template;
+  assert.ok(before);
+  const again = { ...securedFacts, secrets: { hash: "another", missing: [] } };
+  assert.notDeepEqual(podsOf(desired(secured, again))?.template, before);
+});
+
+test("a missing Secret is named, and what runs is not touched", () => {
+  const secrets = readSecrets(secured, { "kafka-login": { password: "cGFzcw==" } });
+  assert.equal(secrets.hash, undefined);
+  assert.ok(
+    secrets.missing.includes(
+      "spec.kafka.tls.caSecret names Secret shop/kafka-ca, which is not there",
+    ),
+    secrets.missing.join("; "),
+  );
+  const result = desired(secured, { ...securedFacts, secrets });
+  assert.equal(podsOf(result), undefined);
+  assert.deepEqual(
+    result.objects.filter(({ kind }) => kind === "ConfigMap").map(({ metadata }) => metadata.name),
+    ["payments-client"],
+  );
+});
+
+test("no secret value is in any object", () => {
+  const text = asText(desired(secured, securedFacts));
+  assert.doesNotMatch(text, /cGFzcw|pass\b/u);
+});
+
+test("a configuration that the proxy refuses is not applied", () => {
+  const { spec } = resource;
+  const wrong = changed({ delivery: { ...spec.delivery, ackTimeout: "45m" } });
+  assert.throws(() => desired(wrong, facts), ConfigError);
+});

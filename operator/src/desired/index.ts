@@ -1,0 +1,13 @@
+/** From a resource and what was observed to the objects to apply and the status to write. Pure. */
+export { podMonitorApi } from "./around.ts";
+export { type Desired, desired } from "./desired.ts";
+export {
+  type Facts,
+  readSecrets,
+  type Replicas,
+  replicasOf,
+  type SecretData,
+  type SecretsFact,
+} from "./facts.ts";
+export { names, selectorLabels, selectorText } from "./names.ts";
+export type { KubernetesObject, ObjectReference } from "./object.ts";

@@ -54,8 +54,7 @@ export function fieldsOf(
   schema: z.ZodType,
   without: readonly string[] = [],
 ): Record<string, z.ZodType> {
-  const object = schema instanceof z.ZodObject ? schema : innerOf(schema);
-  const shape = object.shape as Record<string, z.ZodType>;
+  const shape = shapeOfSection(schema);
   for (const key of without) {
     if (!Object.hasOwn(shape, key)) throw new Error(`the settings have no key ${key} to leave out`);
   }
@@ -66,10 +65,11 @@ export function fieldsOf(
   );
 }
 
-function innerOf(schema: z.ZodType): z.ZodObject {
+/** The settings of a section. */
+export function shapeOfSection(schema: z.ZodType): Readonly<Record<string, z.ZodType>> {
+  if (schema instanceof z.ZodObject) return schema.shape;
   if (schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
-    const inner: unknown = schema.unwrap();
-    if (inner instanceof z.ZodObject) return inner;
+    return shapeOfSection(schema.unwrap() as z.ZodType);
   }
   throw new Error("a section of settings is an object");
 }

@@ -180,32 +180,26 @@ const zooKeeperPath = ((): z.ZodType => {
   });
 })();
 
+const controlFree = pattern(
+  "^[^\\p{Cc}]+$",
+  "a text of 1 to 255 characters without control characters",
+  255,
+);
+
+const reachableHost = described(
+  "^(([a-zA-Z0-9_.-]|[{]instance[}])+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$",
+  "a host name or an IP address, without a port; {instance} in it stands for the pod's name",
+  262,
+);
+
+const named: Readonly<
+  Record<Exclude<KindOfValue["is"], "duration" | "size" | "whole">, z.ZodType>
+> = { hostPorts, kafkaName, name: controlFree, reachableHost, zooKeeperPath };
+
 /** The Kubernetes form of one of the proxy's kinds. */
 export function kindInKubernetes(kind: KindOfValue): z.ZodType {
-  switch (kind.is) {
-    case "duration":
-      return duration(kind.min, kind.max);
-    case "size":
-      return size(kind.min, kind.max);
-    case "whole":
-      return whole(kind.min, kind.max);
-    case "hostPorts":
-      return hostPorts;
-    case "kafkaName":
-      return kafkaName;
-    case "name":
-      return pattern(
-        "^[^\\p{Cc}]+$",
-        "a text of 1 to 255 characters without control characters",
-        255,
-      );
-    case "reachableHost":
-      return described(
-        "^(([a-zA-Z0-9_.-]|[{]instance[}])+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$",
-        "a host name or an IP address, without a port; {instance} in it stands for the pod's name",
-        262,
-      );
-    case "zooKeeperPath":
-      return zooKeeperPath;
-  }
+  if (kind.is === "duration") return duration(kind.min, kind.max);
+  if (kind.is === "size") return size(kind.min, kind.max);
+  if (kind.is === "whole") return whole(kind.min, kind.max);
+  return named[kind.is];
 }

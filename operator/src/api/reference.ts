@@ -91,7 +91,10 @@ function line({ path, schema, required }: Row, section: string): string {
   const meaning = cell(schema.description ?? "");
   if (!section.startsWith("spec")) return `| \`${path}\` | ${meaning} |`;
   const absent = required ? "**required**" : "none";
-  const otherwise = schema.default === undefined ? absent : cell(String(schema.default));
+  const otherwise =
+    schema.default === undefined
+      ? absent
+      : cell(JSON.stringify(schema.default).replaceAll(/^"|"$/gu, ""));
   return `| \`${path}\` | ${otherwise} | ${cell(schema.allowed ?? schema.type ?? "")} | ${meaning} |`;
 }
 

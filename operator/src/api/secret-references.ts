@@ -12,30 +12,24 @@ export interface SecretReference {
   readonly file: string;
 }
 
+const one = (field: string, ref: SecretKeyRef | undefined, file: string): SecretReference[] =>
+  ref === undefined ? [] : [{ field: `spec.${field}`, secret: ref.name, key: ref.key, file }];
+
+const pair = (field: string, ref: TlsSecretRef | undefined, folder: string): SecretReference[] =>
+  ["tls.crt", "tls.key"].flatMap((key) =>
+    one(field, ref === undefined ? undefined : { name: ref.name, key }, `${folder}/${key}`),
+  );
+
 /** All values that the resource takes from Secrets. */
 export function secretReferences(spec: KafkaProxySpec): readonly SecretReference[] {
-  const one = (field: string, ref: SecretKeyRef | undefined, file: string): SecretReference[] =>
-    ref === undefined ? [] : [{ field: `spec.${field}`, secret: ref.name, key: ref.key, file }];
-  const tls = (field: string, ref: TlsSecretRef | undefined, folder: string): SecretReference[] =>
-    ref === undefined
-      ? []
-      : ["tls.crt", "tls.key"].map((key) => ({
-          field: `spec.${field}`,
-          secret: ref.name,
-          key,
-          file: `${folder}/${key}`,
-        }));
+  const { kafka, zookeeper, listener, admin } = spec;
   return [
-    ...one("kafka.tls.caSecret", spec.kafka.tls.caSecret, "kafka/ca.crt"),
-    ...tls("kafka.tls.clientSecret", spec.kafka.tls.clientSecret, "kafka"),
-    ...one("kafka.sasl.passwordSecret", spec.kafka.sasl?.passwordSecret, "kafka/password"),
-    ...one(
-      "zookeeper.auth.passwordSecret",
-      spec.zookeeper.auth?.passwordSecret,
-      "zookeeper/password",
-    ),
-    ...tls("listener.tls", spec.listener.tls, "listener"),
-    ...one("listener.tokenSecret", spec.listener.tokenSecret, "listener/tokens"),
-    ...one("admin.tokenSecret", spec.admin.tokenSecret, "admin/tokens"),
+    ...one("kafka.tls.caSecret", kafka.tls.caSecret, "kafka/ca.crt"),
+    ...pair("kafka.tls.clientSecret", kafka.tls.clientSecret, "kafka"),
+    ...one("kafka.sasl.passwordSecret", kafka.sasl?.passwordSecret, "kafka/password"),
+    ...one("zookeeper.auth.passwordSecret", zookeeper.auth?.passwordSecret, "zookeeper/password"),
+    ...pair("listener.tls", listener.tls, "listener"),
+    ...one("listener.tokenSecret", listener.tokenSecret, "listener/tokens"),
+    ...one("admin.tokenSecret", admin.tokenSecret, "admin/tokens"),
   ];
 }

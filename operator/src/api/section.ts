@@ -20,7 +20,7 @@ export function fields<S extends z.ZodRawShape>(shape: S) {
 /** A section that is there even when it is not written. */
 export function section(description: string, shape: z.ZodRawShape) {
   // A section without its required keys is refused by its own fields, each by name.
-  return described(z.prefault(fields(shape), {} as never), description);
+  return described(z.prefault(fields(shape), {}), description);
 }
 
 /** A section that means nothing when it is absent. */

@@ -1,7 +1,7 @@
 /** What a user writes under `spec`. Settings that a proxy knows come from the proxy's own schema. */
 import { settingsSchema } from "@kafkaproxy/proxy";
 import { z } from "zod";
-import { fieldsOf, fromSettings } from "./from-settings.ts";
+import { fieldsOf, fromSettings, shapeOfSection } from "./from-settings.ts";
 import { type CelRule, pattern, whole, yesNo } from "./kinds.ts";
 import { podSection } from "./pod.ts";
 import {
@@ -15,12 +15,8 @@ import {
 } from "./section.ts";
 
 const settings = settingsSchema.shape;
-const inside = (schema: z.ZodType): Record<string, z.ZodType> => {
-  const object = "unwrap" in schema ? (schema as z.ZodOptional).unwrap() : schema;
-  return (object as z.ZodObject).shape as Record<string, z.ZodType>;
-};
 const at = (schema: z.ZodType, key: string): z.ZodType => {
-  const found = inside(schema)[key];
+  const found = shapeOfSection(schema)[key];
   if (found === undefined) throw new Error(`the settings have no key ${key}`);
   return found;
 };
@@ -35,10 +31,11 @@ function immutable(schema: z.ZodType, what: string): z.ZodType {
   return withRules(schema, [...own, { rule: "self == oldSelf", message }]);
 }
 
+const ms = (name: string): string => `duration(self.${name}).getMilliseconds()`;
+
 /** `field` times `factor` is at most `other`; the proxy's rule in CEL. */
 function atMost(field: string, factor: string, other: string, why: string) {
   const [times, share] = factor.split("/");
-  const ms = (name: string): string => `duration(self.${name}).getMilliseconds()`;
   const limit = factor === "1/1" ? other : `${factor} of ${other}`;
   return {
     rule: `!has(self.${field}) || ${ms(field)} * ${share} <= ${ms(other)} * ${times}`,

@@ -63,7 +63,8 @@ const configOf = (result: Desired): Record<string, unknown> => {
   const map = result.objects.find(
     ({ kind, metadata }) => kind === "ConfigMap" && metadata.name === "orders-proxy",
   );
-  return parse((map?.["data"] as Record<string, string>)["proxy.yaml"] ?? "");
+  const data = map?.["data"] as Record<string, string> | undefined;
+  return parse(data?.["proxy.yaml"] ?? "");
 };
 
 const changed = (spec: Partial<KafkaProxy["spec"]>, generation = 2): KafkaProxy => ({

@@ -82,17 +82,18 @@ function podSpec(resource: KafkaProxy, facts: Facts): Record<string, unknown> {
   };
 }
 
+const probe = (path: string, more: Readonly<Record<string, number>>) => ({
+  httpGet: { path, port: "admin" },
+  timeoutSeconds: 5,
+  ...more,
+});
+
 function container(
   resource: KafkaProxy,
   facts: Facts,
   hasSecrets: boolean,
 ): Record<string, unknown> {
   const { pod, listener, admin } = resource.spec;
-  const probe = (path: string, more: Readonly<Record<string, number>>) => ({
-    httpGet: { path, port: "admin" },
-    timeoutSeconds: 5,
-    ...more,
-  });
   return {
     name: "proxy",
     image: facts.image,

@@ -9,6 +9,10 @@ const stopNow = new AbortController();
 const ask = () => (stop.signal.aborted ? stopNow : stop).abort();
 process.on("SIGINT", ask);
 process.on("SIGTERM", ask);
+// Started by another program over IPC that is gone: nobody is left to tell us.
+process.on("disconnect", ask);
+// Whoever read our results has gone (`| head`): as good as Ctrl-C, and no reason to crash.
+process.stdout.on("error", ask);
 
 const manifest = new URL("../package.json", import.meta.url);
 const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
@@ -23,3 +27,4 @@ process.exitCode = await runProgram(process.argv.slice(2), {
 });
 process.off("SIGINT", ask);
 process.off("SIGTERM", ask);
+process.off("disconnect", ask);

@@ -13,13 +13,13 @@ import {
   up,
   work,
 } from "./commands/index.ts";
-import { createOutput, type Output } from "./output/index.ts";
+import { createOutput, type Output, type OutputStream } from "./output/index.ts";
 import { readResources } from "./resource/index.ts";
 
 /** What the program needs of its process. */
 export interface ProgramContext {
-  readonly stdout: NodeJS.WritableStream & { isTTY?: boolean };
-  readonly stderr: NodeJS.WritableStream;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
   readonly environment: NodeJS.ProcessEnv;
   readonly version: string;
   /** File to run again for a child process. */
@@ -32,6 +32,27 @@ export interface ProgramContext {
 const exitCodeHelp = `
 Exit codes: 0 done, 1 failed, 2 wrong arguments, configuration or resource, 3 not found,
 4 Kafka, ZooKeeper or a proxy could not be reached.`;
+
+const serveHelp = `
+The first SIGTERM or SIGINT drains the proxy inside drainTimeout, the second ends it at once.
+docs/configuration.md has every key.`;
+
+const upHelp = `
+Each proxy is a process with free ports on 127.0.0.1; workers find them through ZooKeeper. One that
+dies is started again. The first Ctrl-C drains them, the second ends them at once.
+With --json each event is a line: started, report (its state and addresses), ended.`;
+
+const workHelp = `
+The command gets the payload on its standard input, and in its environment KAFKAPROXY_MSG_ID, _TOPIC,
+_PARTITION, _OFFSET, _ATTEMPT (from 1), _TIMESTAMP, _KEY, and _TOMBSTONE=1 for a message without a value.
+Exit code 0 acks; another one hands the message back for another delivery. SIGTERM tells it that the
+message is no longer its own. What it prints goes to our standard output and error.
+The first Ctrl-C lets running commands finish, the second ends them and hands their messages back.`;
+
+const targetHelp = (command: string): string => `
+What is meant is told by a resource, by a proxy's configuration, or by options:
+  kafkaproxy ${command} -f kafkaproxy.yaml
+  kafkaproxy ${command} --kafka localhost:9092 --zookeeper localhost:2181 --topic orders --group billing`;
 
 function wholeNumber(least: number, most: number) {
   return (text: string): number => {
@@ -65,7 +86,8 @@ export function createProgram(context: ProgramContext): Command {
     .version(context.version)
     .option("--json", "print results as JSON, one a line", false)
     .option("-v, --verbose", "log what connections do, on standard error", false)
-    .addHelpText("after", exitCodeHelp)
+    .addHelpText("afterAll", exitCodeHelp)
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void context.stdout.write(text),
@@ -83,6 +105,7 @@ export function createProgram(context: ProgramContext): Command {
     .command("serve")
     .description("run one proxy until SIGTERM, which drains it: what a container runs")
     .requiredOption("--config <file>", "YAML, or the original system's .properties")
+    .addHelpText("after", serveHelp)
     .action(async ({ config }: { config: string }) => {
       process.exitCode = await serve(config, context.environment);
     });
@@ -91,13 +114,17 @@ export function createProgram(context: ProgramContext): Command {
     .command("up")
     .description("run the proxies of KafkaProxy resources on this machine until Ctrl-C")
     .requiredOption("-f, --filename <file>", "file with KafkaProxy resources")
+    .addHelpText("after", upHelp)
     .action(async ({ filename }: { filename: string }) => {
       const resources = readResources(await readResourceFile(filename), filename);
       process.exitCode = await up(resources, filename, context.entry, output(), context);
     });
 
   withTarget(
-    program.command("status").description("print a group's proxies, lag and dead letters"),
+    program
+      .command("status")
+      .description("print a group's proxies, lag and dead letters")
+      .addHelpText("after", targetHelp("status")),
   ).action(async (options: TargetOptions) => {
     const config = await resolveTarget(options, context.environment);
     await showStatus(config, logger(), output());
@@ -108,7 +135,8 @@ export function createProgram(context: ProgramContext): Command {
     dlq
       .command("show")
       .description("print the dead letter of a msgId, and where it lies")
-      .argument("<msgId>", "topic:partition:offset"),
+      .argument("<msgId>", "topic:partition:offset")
+      .addHelpText("after", targetHelp("dlq show orders:3:1742")),
   ).action(async (msgId: string, options: TargetOptions) => {
     const config = await resolveTarget(
       { ...options, topic: options.topic ?? topicOf(msgId, context.environment) },
@@ -120,10 +148,7 @@ export function createProgram(context: ProgramContext): Command {
   program
     .command("work")
     .description("run a command for each message: payload on its standard input, exit code 0 acks")
-    .requiredOption(
-      "--exec <command>",
-      "for /bin/sh; KAFKAPROXY_MSG_ID, _KEY, _ATTEMPT ... are set",
-    )
+    .requiredOption("--exec <command>", "command line for /bin/sh, run once for each message")
     .option("-c, --concurrency <n>", "commands at a time", wholeNumber(1, 10_000), 1)
     .option(
       "--reject-code <code>",
@@ -138,6 +163,7 @@ export function createProgram(context: ProgramContext): Command {
     .addOption(
       new Option("--mode <mode>", "how messages come  [KAFKAPROXY_MODE]").choices(["pull", "push"]),
     )
+    .addHelpText("after", workHelp)
     .action(async (options: WorkArguments) => {
       const { exec, concurrency, rejectCode, group, ...connect } = options;
       await work(
@@ -148,7 +174,7 @@ export function createProgram(context: ProgramContext): Command {
           connect: { ...connect, ...(group !== undefined && { consumerGroup: group }) },
         },
         output(),
-        context.stop,
+        context,
       );
     });
   return program;

@@ -1,7 +1,11 @@
-/** `make demo`: the main job on real servers, with a summary that a person can check. Exit code 1 if anything was lost. */
+/**
+ * `make demo`: the main job on real servers, with a summary that a person can check. Exit code 1 if anything was lost,
+ * 130 if it was interrupted.
+ */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { interruption, interruptedCode } from "./interruption.ts";
 import { type Stage, setStage } from "./stage.ts";
 import { Tally } from "./tally.ts";
 import type { Processed } from "./worker-process.ts";
@@ -13,7 +17,7 @@ const workerProcesses = 4;
 const deadlineMs = 300_000;
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
-const stopping = new AbortController();
+const interrupted = interruption(say);
 
 function orders(): { partition: number; key: string; value: string }[] {
   const every = total / poison;
@@ -43,7 +47,7 @@ async function stopWorker(child: ChildProcess): Promise<void> {
 async function until(what: string, reached: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + deadlineMs;
   while (!(await reached())) {
-    stopping.signal.throwIfAborted();
+    interrupted.throwIfAborted();
     if (performance.now() > end) throw new Error(`${what}: not within ${deadlineMs / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -95,7 +99,7 @@ async function show(stage: Stage, tally: Tally): Promise<boolean> {
 }
 
 async function run(): Promise<boolean> {
-  const stage = await setStage({ partitions, say });
+  const stage = await setStage({ partitions, say, interrupted });
   const workers: ChildProcess[] = [];
   try {
     const tally = new Tally();
@@ -127,13 +131,14 @@ async function run(): Promise<boolean> {
   }
 }
 
-process.once("SIGINT", () => {
-  say("interrupted");
-  stopping.abort(new Error("interrupted"));
-});
+let exitCode: number;
 try {
-  process.exitCode = (await run()) ? 0 : 1;
+  exitCode = (await run()) ? 0 : 1;
 } catch (error) {
-  process.exitCode = 1;
-  process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
+  exitCode = interrupted.aborted ? interruptedCode : 1;
+  if (!interrupted.aborted) {
+    process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
+// A server that was still starting when we were interrupted would keep this process up; it ends with it.
+process.exit(exitCode);

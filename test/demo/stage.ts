@@ -11,6 +11,7 @@ import {
   startZooKeeper,
   type ZooKeeperServer,
 } from "../servers/index.ts";
+import { unlessAborted } from "./interruption.ts";
 
 const root = join(import.meta.dirname, "../..");
 const cli = join(root, "cli/src/main.ts");
@@ -42,6 +43,8 @@ export interface Stage {
 export interface StageOptions {
   readonly partitions: number;
   readonly say: (line: string) => void;
+  /** Ends the setting up. */
+  readonly interrupted: AbortSignal;
 }
 
 function waitFor(what: string, condition: () => boolean, deadlineMs: number): Promise<void> {
@@ -54,6 +57,16 @@ function waitFor(what: string, condition: () => boolean, deadlineMs: number): Pr
       clearInterval(timer);
     }, 50);
   });
+}
+
+function kill(pid: number): void {
+  // 0 and less stand for groups of processes.
+  if (pid <= 0) return;
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 function runUp(
@@ -72,7 +85,14 @@ function runUp(
     log.push(text);
     if (log.length > 1000) log.shift();
   });
+  // We end before it only when we are told twice to: then nobody waits for a drain.
+  const killAll = () => {
+    for (const { pid, state } of proxies.values()) if (state !== "ended") kill(pid);
+    up.kill("SIGKILL");
+  };
+  process.once("exit", killAll);
   up.once("exit", (code) => {
+    process.off("exit", killAll);
     if (code !== 0 && code !== null) process.stderr.write(log.join(""));
   });
   if (up.stdout === null) throw new Error("up has no standard output");
@@ -90,7 +110,7 @@ function runUp(
       adminAddress: "",
     };
     proxies.set(event.instance, Object.assign(proxy, event));
-    if (event.event === "ended") proxy.state = "ended";
+    if (event.event !== "report") proxy.state = event.event === "ended" ? "ended" : "starting";
     if (event.event !== "started") say(`  proxy ${event.instance}: ${proxy.state}`);
   });
   return up;
@@ -98,7 +118,7 @@ function runUp(
 
 /** Starts Kafka and ZooKeeper, makes the topic and applies examples/kafkaproxy.yaml with `up`. */
 export async function setStage(options: StageOptions): Promise<Stage> {
-  const { say } = options;
+  const { say, interrupted } = options;
   const folder = mkdtempSync(join(tmpdir(), "kafkaproxy-demo-"));
   const closers: (() => Promise<void> | void)[] = [
     () => rmSync(folder, { recursive: true, force: true }),
@@ -108,9 +128,9 @@ export async function setStage(options: StageOptions): Promise<Stage> {
   };
   try {
     say("starting ZooKeeper and Kafka ...");
-    const zookeeper = await startZooKeeper();
+    const zookeeper = await unlessAborted(interrupted, startZooKeeper());
     closers.push(() => zookeeper.stop());
-    const kafka = await startKafka();
+    const kafka = await unlessAborted(interrupted, startKafka());
     closers.push(() => kafka.stop());
 
     const document = parseDocument(readFileSync(example, "utf8"));
@@ -135,10 +155,12 @@ export async function setStage(options: StageOptions): Promise<Stage> {
     await waitFor(
       `${replicas} proxies serving`,
       () =>
+        interrupted.aborted ||
         up.exitCode !== null ||
         [...proxies.values()].filter(({ state }) => state === "serving").length === replicas,
       60_000,
     );
+    interrupted.throwIfAborted();
     if (up.exitCode !== null) throw new Error(`up ended with exit code ${up.exitCode}`);
     return {
       kafka,

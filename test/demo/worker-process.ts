@@ -32,6 +32,8 @@ const worker = proxy.work(
   { concurrency: 10 },
 );
 
+// Nobody to tell any more.
+process.once("disconnect", () => process.exit(1));
 process.once("SIGTERM", () => {
   void worker
     .drain()

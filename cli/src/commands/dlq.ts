@@ -9,7 +9,7 @@ import {
   type ProxyConfig,
 } from "@kafkaproxy/proxy";
 import { CliError, type ExitCode, exitCodes } from "../cli-error.ts";
-import type { Output } from "../output/index.ts";
+import { type Output, printable } from "../output/index.ts";
 import { withServers } from "./target.ts";
 
 const exitCodeOf: Record<Exclude<LetterAnswer["kind"], "found">, ExitCode> = {
@@ -52,9 +52,12 @@ function asText(letter: DeadLetter, place: LetterPlace, output: Output): string 
         : bytesAsText(letter.value),
     ],
   ];
-  const width = Math.max(...lines.map(([name]) => name.length));
+  const width = Math.max(...lines.map(([name]) => printable(name).length));
   return lines
-    .map(([name, value]) => `${output.paint("dim", name.padEnd(width))}  ${value}`)
+    .map(
+      ([name, value]) =>
+        `${output.paint("dim", printable(name).padEnd(width))}  ${printable(value)}`,
+    )
     .join("\n");
 }
 

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 
 /** What a command is told of its message; the payload comes on standard input. */
 export interface ExecMessage {
@@ -33,9 +33,18 @@ function environment(message: ExecMessage): NodeJS.ProcessEnv {
   };
 }
 
+function endGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGTERM");
+  } catch {
+    // All of it has ended already.
+  }
+}
+
 /**
  * Runs a shell command for one message and resolves with how it ended.
- * @param signal aborted when the message's lease is lost: the command gets SIGTERM.
+ * @param signal aborted when the message's lease is lost: the command and what it started get SIGTERM.
  * @throws Error when the shell itself can't be started.
  */
 export function execute(
@@ -47,8 +56,11 @@ export function execute(
     const child = spawn("/bin/sh", ["-c", command], {
       stdio: ["pipe", "inherit", "inherit"],
       env: environment(message),
+      // A group of its own: Ctrl-C on our terminal is for us, who let it finish, and SIGTERM reaches what the shell started.
+      detached: true,
     });
-    const terminate = () => child.kill("SIGTERM");
+    const terminate = () => endGroup(child);
+    if (signal.aborted) terminate();
     signal.addEventListener("abort", terminate, { once: true });
     child.once("error", reject);
     child.once("close", (code, ended) => {

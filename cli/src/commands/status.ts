@@ -1,6 +1,6 @@
 import { GroupOffsets, KafkaError, logOffsets, type Logger } from "@kafkaproxy/kafka";
 import type { ProxyConfig } from "@kafkaproxy/proxy";
-import { parseRegistryRecord, proxiesPath, type RegistryRecord } from "@kafkaproxy/wire";
+import { parseRegistryRecord, proxiesPath, type RegistryRecord, WireError } from "@kafkaproxy/wire";
 import type { ZooKeeperSession } from "@kafkaproxy/zookeeper";
 import { type Output, table } from "../output/index.ts";
 import { type Servers, withServers } from "./target.ts";
@@ -22,11 +22,24 @@ interface Status {
   readonly deadLetters: { readonly topic: string; readonly retained: number };
 }
 
-async function registered(session: ZooKeeperSession, path: string): Promise<RegistryRecord[]> {
+async function registered(
+  session: ZooKeeperSession,
+  path: string,
+  output: Output,
+): Promise<RegistryRecord[]> {
   const names = (await session.children(path)) ?? [];
   const nodes = await Promise.all(names.map((name) => session.get(`${path}/${name}`)));
   return nodes
-    .flatMap((node) => (node === undefined ? [] : [parseRegistryRecord(node.data)]))
+    .flatMap((node, i) => {
+      if (node === undefined) return [];
+      try {
+        return [parseRegistryRecord(node.data)];
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error;
+        output.note(`${path}/${names[i]} is passed over: ${error.message}`);
+        return [];
+      }
+    })
     .sort((a, b) => a.instance.localeCompare(b.instance, "en", { numeric: true }));
 }
 
@@ -42,12 +55,12 @@ async function retained({ connection }: Servers, topic: string): Promise<number>
   }
 }
 
-async function gather(config: ProxyConfig, servers: Servers): Promise<Status> {
+async function gather(config: ProxyConfig, servers: Servers, output: Output): Promise<Status> {
   const { namespace, topic, consumerGroup } = config;
   const target = { root: config.zookeeper.root, namespace, topic, consumerGroup };
   const offsets = new GroupOffsets(servers.connection, consumerGroup, topic);
   const [proxies, lags, deadLetters] = await Promise.all([
-    registered(servers.session, proxiesPath(target)),
+    registered(servers.session, proxiesPath(target), output),
     offsets.lag(),
     retained(servers, config.deadLetter.topic),
   ]);
@@ -101,6 +114,6 @@ export async function showStatus(
   logger: Logger,
   output: Output,
 ): Promise<void> {
-  const status = await withServers(config, logger, (servers) => gather(config, servers));
+  const status = await withServers(config, logger, (servers) => gather(config, servers, output));
   output.result(status, asText(status, output));
 }

@@ -40,8 +40,8 @@ export function supervise(
   entry: string,
   onEvent: (event: SupervisorEvent) => void,
 ): Supervisor {
-  const running = new Map<string, ChildProcess>();
-  const waiting = new Map<string, NodeJS.Timeout>();
+  const running = new Map<SupervisedProxy, ChildProcess>();
+  const waiting = new Map<SupervisedProxy, NodeJS.Timeout>();
   let stopping = false;
   let worst = 0;
   const { promise: finished, resolve } = Promise.withResolvers<number>();
@@ -59,14 +59,14 @@ export function supervise(
       detached: true,
     });
     const pid = child.pid ?? -1;
-    running.set(proxy.instance, child);
+    running.set(proxy, child);
     onEvent({ event: "started", instance: proxy.instance, pid });
     child.on("message", (report: ProxyReport) => {
       onEvent({ ...report, event: "report", instance: proxy.instance, pid });
     });
     const end = (code: number | null, signal: string | null) => {
-      if (!running.has(proxy.instance)) return;
-      running.delete(proxy.instance);
+      if (!running.has(proxy)) return;
+      running.delete(proxy);
       const again = !stopping && code !== 0 && code !== 2;
       const nextMs =
         performance.now() - startedAt > healthyAfterMs ? restartDelayMs.first : delayMs;
@@ -80,10 +80,10 @@ export function supervise(
       });
       if (again) {
         const timer = setTimeout(() => {
-          waiting.delete(proxy.instance);
+          waiting.delete(proxy);
           start(proxy, Math.min(nextMs * 2, restartDelayMs.longest));
         }, nextMs);
-        waiting.set(proxy.instance, timer);
+        waiting.set(proxy, timer);
       } else {
         worst = Math.max(worst, code ?? 1);
       }

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseConfig } from "@kafkaproxy/proxy";
 import { stringify } from "yaml";
 import { CliError, exitCodes } from "../cli-error.ts";
 import type { Output } from "../output/index.ts";
@@ -22,7 +21,7 @@ function onThisMachine(settings: Record<string, unknown>): Record<string, unknow
 }
 
 function describe(event: SupervisorEvent, output: Output): string {
-  const name = output.paint("bold", event.instance);
+  const name = output.paintNote("bold", event.instance);
   if (event.event === "started") return `${name} started, pid ${event.pid}`;
   if (event.event === "report") {
     return event.address === undefined
@@ -32,7 +31,7 @@ function describe(event: SupervisorEvent, output: Output): string {
   const how = event.signal ?? `exit code ${event.code}`;
   return event.restartInMs === undefined
     ? `${name} ended (${how})`
-    : `${name} ${output.paint("yellow", `died (${how})`)}, starting again in ${event.restartInMs} ms`;
+    : `${name} ${output.paintNote("yellow", `died (${how})`)}, starting again in ${event.restartInMs} ms`;
 }
 
 /**
@@ -52,7 +51,6 @@ export async function up(
     const proxies = resources.flatMap((resource) =>
       Array.from({ length: resource.replicas }, (_, ordinal): SupervisedProxy => {
         const text = stringify(onThisMachine(proxySettings(resource, ordinal)));
-        parseConfig({ text, format: "yaml", file }, process.env);
         const configFile = join(folder, `${resource.namespace}-${resource.name}-${ordinal}.yaml`);
         writeFileSync(configFile, text, { mode: 0o600 });
         return { instance: `${resource.name}-${ordinal}`, configFile };
@@ -66,6 +64,7 @@ export async function up(
       else output.note(describe(event, output));
     });
     const ask = () => void supervisor.stop();
+    if (signals.stop.aborted) ask();
     signals.stop.addEventListener("abort", ask, { once: true });
     signals.stopNow.addEventListener("abort", ask, { once: true });
     return await supervisor.finished;

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { type ConnectOptions, connect } from "@kafkaproxy/client";
 import { CliError, exitCodes } from "../cli-error.ts";
 import type { Output } from "../output/index.ts";
@@ -11,12 +12,25 @@ export interface WorkOptions {
   readonly connect: ConnectOptions;
 }
 
-/** Runs a command a message until `stop` is aborted, then lets the running ones finish. */
-export async function work(options: WorkOptions, output: Output, stop: AbortSignal): Promise<void> {
+const longestDrainMs = 30 * 60_000;
+
+/**
+ * Runs a command a message until `stop` is aborted, then lets the running ones finish;
+ * `stopNow` ends those too and hands their messages back.
+ */
+export async function work(
+  options: WorkOptions,
+  output: Output,
+  { stop, stopNow }: { readonly stop: AbortSignal; readonly stopNow: AbortSignal },
+): Promise<void> {
   const proxy = await connect(options.connect);
   const worker = proxy.work(
     async (message, { signal }) => {
-      const { code, signal: ended } = await execute(options.exec, message, signal);
+      const { code, signal: ended } = await execute(
+        options.exec,
+        message,
+        AbortSignal.any([signal, stopNow]),
+      );
       if (code === 0 || signal.aborted) return;
       const reason = ended === null ? `exit code ${code}` : `ended by ${ended}`;
       output.note(`${message.msgId} attempt ${message.attempt}: ${reason}`);
@@ -26,12 +40,10 @@ export async function work(options: WorkOptions, output: Output, stop: AbortSign
     { concurrency: options.concurrency },
   );
   output.note(`working; ${proxy.proxies.length} proxies known`);
-  await new Promise<void>((resolve) => {
-    if (stop.aborted) resolve();
-    else stop.addEventListener("abort", () => resolve(), { once: true });
-  });
-  output.note("draining");
-  await worker.drain();
+  if (!stop.aborted) await once(stop, "abort");
+  output.note("draining: running commands finish");
+  // As long as a message may be worked on at all; the second Ctrl-C is for who is in a hurry.
+  await worker.drain({ timeoutMs: longestDrainMs });
   await proxy.close();
   const { acked, nacked, rejected } = worker.stats;
   output.result(

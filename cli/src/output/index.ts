@@ -1,2 +1,8 @@
-export { createOutput, type Output, type OutputStreams } from "./output.ts";
+export {
+  createOutput,
+  type Output,
+  type OutputStream,
+  type OutputStreams,
+  printable,
+} from "./output.ts";
 export { table } from "./table.ts";

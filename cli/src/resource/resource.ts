@@ -1,3 +1,4 @@
+import { ConfigError, parseSettings } from "@kafkaproxy/proxy";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { CliError, exitCodes } from "../cli-error.ts";
@@ -32,6 +33,9 @@ const schema = z.object({
   }),
 });
 
+/** What a proxy's configuration has and a resource says otherwise, or not at all: each proxy gets its own. */
+const notInSpec = ["namespace", "instance", "ordinal", "configGeneration"] as const;
+
 function found(document: unknown, path: readonly PropertyKey[]): string {
   let value = document;
   for (const key of path) {
@@ -40,11 +44,41 @@ function found(document: unknown, path: readonly PropertyKey[]): string {
   return value === undefined ? "nothing" : JSON.stringify(value);
 }
 
+/** What a proxy would say to `spec` as its configuration. */
+function settingsProblems(
+  document: unknown,
+  file: string,
+  environment: NodeJS.ProcessEnv,
+): readonly string[] {
+  const spec = (document as { spec?: unknown }).spec;
+  if (typeof spec !== "object" || spec === null) return [];
+  const problems = notInSpec
+    .filter((key) => Object.hasOwn(spec, key))
+    .map(
+      (key) => `spec.${key}: found ${found(spec, [key])}; allowed: nothing, each proxy has its own`,
+    );
+  const settings: Record<string, unknown> = { ...spec };
+  for (const key of ["replicas", "paused", ...notInSpec]) delete settings[key];
+  try {
+    parseSettings({ ...settings, instance: "any-0" }, environment, file);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const { key, found: what, allowed } of error.problems) {
+      problems.push(`spec${key === "" ? "" : `.${key}`}: found ${what}; allowed: ${allowed}`);
+    }
+  }
+  return problems;
+}
+
 /**
  * Reads the KafkaProxy resources of a YAML file; documents of other kinds are passed over.
  * @throws CliError (usage) with every problem at once: the key, what was found, what is allowed.
  */
-export function readResources(text: string, file: string): readonly KafkaProxyResource[] {
+export function readResources(
+  text: string,
+  file: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): readonly KafkaProxyResource[] {
   const problems: string[] = [];
   const resources: KafkaProxyResource[] = [];
   for (const document of parseAllDocuments(text)) {
@@ -53,16 +87,23 @@ export function readResources(text: string, file: string): readonly KafkaProxyRe
     const value: unknown = document.toJS();
     if ((value as { kind?: unknown } | null)?.kind !== "KafkaProxy") continue;
     const parsed = schema.safeParse(value);
-    if (!parsed.success) {
-      for (const issue of parsed.error.issues) {
-        problems.push(
-          `${issue.path.join(".")}: found ${found(value, issue.path)}; ${issue.message}`,
-        );
-      }
-      continue;
+    for (const { path, message } of parsed.error?.issues ?? []) {
+      problems.push(`${path.join(".")}: found ${found(value, path)}; ${message}`);
     }
-    const { replicas, paused, ...settings } = parsed.data.spec;
-    resources.push({ ...parsed.data.metadata, replicas, paused, settings });
+    problems.push(...settingsProblems(value, file, environment));
+    if (!parsed.success) continue;
+    const { metadata, spec } = parsed.data;
+    if (
+      resources.some(
+        ({ name, namespace }) => name === metadata.name && namespace === metadata.namespace,
+      )
+    ) {
+      problems.push(
+        `metadata.name: found ${metadata.name} twice in namespace ${metadata.namespace}`,
+      );
+    }
+    const { replicas, paused, ...settings } = spec;
+    resources.push({ ...metadata, replicas, paused, settings });
   }
   if (problems.length === 0 && resources.length === 0) {
     problems.push(`no resource of kind KafkaProxy, apiVersion ${apiVersion}, in it`);

@@ -161,13 +161,14 @@ function rootSchema(): StructuralSchema {
     "x-kubernetes-validations": [
       {
         rule: `self.metadata.name.size() <= ${maxNameLength} && self.metadata.name.matches('${namePattern}')`,
-        message: `metadata.name must be ${nameAllowed}`,
+        message: `must be ${nameAllowed}`,
+        fieldPath: ".metadata.name",
       },
     ],
     properties: {
       apiVersion: { description: `${apiVersion}.`, type: "string" },
       kind: { description: `${kind}.`, type: "string" },
-      metadata: { description: "Name, namespace, labels.", type: "object" },
+      metadata: { type: "object", properties: { name: { type: "string" } } },
       spec: structural(withWords(specSchema)),
       status: structural(withWords(statusSchema)),
     },

@@ -38,16 +38,17 @@ export function pattern(expression: string, allowed: string, maxLength: number) 
 
 const quoted = (expression: string): string => `r'${expression}'`;
 
-/** Text that a pattern describes which is too long to be shown in an error: a rule with words instead. */
-function described(expression: string, allowed: string, maxLength: number, also = "") {
+/** Text whose pattern is too long to be shown in an error: a rule with words instead. */
+export function inWords(expression: string, allowed: string, maxLength: number) {
   const schema = text(allowed)
     .max(maxLength, { error: `must be ${allowed}` })
     .refine((value) => new RegExp(expression, "u").test(value), { error: `must be ${allowed}` });
-  const rule = `self.matches(${quoted(expression)})${also}`;
+  const rule = `self.matches(${quoted(expression)})`;
   return leaf(schema, allowed, { "x-kubernetes-validations": must(rule, allowed) });
 }
 
-const durationForm = "^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$";
+/** What a duration looks like, in CEL and here. */
+export const durationForm = "^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$";
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** Milliseconds of "500ms", "3s", "1m30s". */
@@ -99,10 +100,12 @@ export function size(min: string, max: string) {
   const [least, most] = [asQuantity(min), asQuantity(max)];
   const allowed = `a size from ${least} to ${most}, such as 16Mi`;
   const schema = z
-    .union([z.int(), z.string().regex(new RegExp(sizeForm, "u"))], { error: `must be ${allowed}` })
+    .union([z.int(), z.string()], { error: `must be ${allowed}` })
     .refine(
       (value) =>
-        quantityBytes(value) >= quantityBytes(least) && quantityBytes(value) <= quantityBytes(most),
+        new RegExp(sizeForm, "u").test(String(value)) &&
+        quantityBytes(value) >= quantityBytes(least) &&
+        quantityBytes(value) <= quantityBytes(most),
       { error: `must be ${allowed}` },
     );
   const asText = `string(self).matches(${quoted(sizeForm)}) && quantity(string(self)).compareTo(quantity('${least}')) >= 0 && quantity(string(self)).compareTo(quantity('${most}')) <= 0`;
@@ -139,7 +142,7 @@ export const anyText = leaf(
 const host = "[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?";
 const port =
   "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
-const hostPort = described(
+const hostPort = inWords(
   `^(${host}|\\[[0-9a-fA-F:.]+\\]):${port}$`,
   "host:port, such as kafka-1:9092",
   262,
@@ -167,17 +170,18 @@ const kafkaName = ((): z.ZodString => {
 })();
 
 const pathSegment = "[A-Za-z0-9._~!@$&()*+,;=:%-]+";
+const notOurs = "^/zookeeper(/|$)|/[.][.]?(/|$)";
 const zooKeeperPath = ((): z.ZodType => {
+  const form = `^(/|(/${pathSegment})+)$`;
   const allowed =
     "an absolute ZooKeeper path without a slash at its end, not below /zookeeper; such as /kafkaproxy";
-  return described(
-    `^(/|(/${pathSegment})+)$`,
-    allowed,
-    512,
-    " && !self.matches(r'^/zookeeper(/|$)') && !self.matches(r'/[.][.]?(/|$)')",
-  ).refine((path) => !/^\/zookeeper(?:\/|$)|\/\.\.?(?:\/|$)/u.test(path), {
-    error: `must be ${allowed}`,
-  });
+  const schema = text(allowed)
+    .max(512, { error: `must be ${allowed}` })
+    .refine((path) => new RegExp(form, "u").test(path) && !new RegExp(notOurs, "u").test(path), {
+      error: `must be ${allowed}`,
+    });
+  const rule = `self.matches(${quoted(form)}) && !self.matches(${quoted(notOurs)})`;
+  return leaf(schema, allowed, { "x-kubernetes-validations": must(rule, allowed) });
 })();
 
 const controlFree = pattern(
@@ -186,7 +190,7 @@ const controlFree = pattern(
   255,
 );
 
-const reachableHost = described(
+const reachableHost = inWords(
   "^(([a-zA-Z0-9_.-]|[{]instance[}])+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$",
   "a host name or an IP address, without a port; {instance} in it stands for the pod's name",
   262,

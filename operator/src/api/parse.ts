@@ -60,13 +60,14 @@ export function parseResource(text: string, file: string): readonly KafkaProxy[]
 }
 
 function problemsOf(error: z.ZodError, object: unknown): string[] {
-  return error.issues.flatMap((issue) => {
+  const problems = error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) => `${[...path, key].join(".")}: ${issue.message}`);
     }
     return [`${path.join(".")}: found ${found(object, path)}; ${issue.message}`];
   });
+  return [...new Set(problems)];
 }
 
 const longestShown = 80;

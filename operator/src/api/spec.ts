@@ -2,7 +2,7 @@
 import { settingsSchema } from "@kafkaproxy/proxy";
 import { z } from "zod";
 import { fieldsOf, fromSettings, shapeOfSection } from "./from-settings.ts";
-import { type CelRule, pattern, whole, yesNo } from "./kinds.ts";
+import { type CelRule, durationForm, inWords, pattern, whole, yesNo } from "./kinds.ts";
 import { podSection } from "./pod.ts";
 import {
   defaulted,
@@ -24,21 +24,29 @@ const at = (schema: z.ZodType, key: string): z.ZodType => {
 const withRules = (schema: z.ZodType, rules: readonly (CelRule & { fieldPath?: string })[]) =>
   schema.meta({ ...schema.meta(), "x-kubernetes-validations": rules });
 
+/** Rules of a value; one with a default has them inside. */
+function rulesOf(schema: z.ZodType): readonly CelRule[] {
+  const value = schema instanceof z.ZodPrefault ? (schema.unwrap() as z.ZodType) : schema;
+  return (value.meta()?.["x-kubernetes-validations"] ?? []) as readonly CelRule[];
+}
+
 /** A value that stays as it was when the resource was made. */
 function immutable(schema: z.ZodType, what: string): z.ZodType {
   const message = `${what} can't be changed: what is under way belongs to it. Make another KafkaProxy.`;
-  const own = (schema.meta()?.["x-kubernetes-validations"] ?? []) as readonly CelRule[];
-  return withRules(schema, [...own, { rule: "self == oldSelf", message }]);
+  return withRules(schema, [...rulesOf(schema), { rule: "self == oldSelf", message }]);
 }
 
 const ms = (name: string): string => `duration(self.${name}).getMilliseconds()`;
+
+/** A value that is wrong by itself is told by its own rule alone. */
+const unreadable = (name: string): string => `!self.${name}.matches(r'${durationForm}')`;
 
 /** `field` times `factor` is at most `other`; the proxy's rule in CEL. */
 function atMost(field: string, factor: string, other: string, why: string) {
   const [times, share] = factor.split("/");
   const limit = factor === "1/1" ? other : `${factor} of ${other}`;
   return {
-    rule: `!has(self.${field}) || ${ms(field)} * ${share} <= ${ms(other)} * ${times}`,
+    rule: `!has(self.${field}) || ${unreadable(field)} || ${unreadable(other)} || ${ms(field)} * ${share} <= ${ms(other)} * ${times}`,
     message: `must be at most ${limit}: ${why}`,
     fieldPath: `.${field}`,
   };
@@ -163,7 +171,7 @@ const switches = {
   podMonitor: section("Scraping by the Prometheus operator.", {
     enabled: defaulted(yesNo, false, "Have a PodMonitor, where its CRD is installed."),
     interval: defaulted(
-      pattern("^([0-9]{1,6}(ms|s|m|h))+$", "a duration, such as 30s", 32),
+      inWords("^([0-9]{1,6}(ms|s|m|h))+$", "a duration without fractions, such as 30s", 32),
       "30s",
       "How often.",
     ),
@@ -173,6 +181,12 @@ const switches = {
     ),
   }),
 };
+
+const otherPort = "must be another port than listener.port";
+const portsDiffer = (spec: Record<string, unknown>): boolean =>
+  portOf(spec, "listener") !== portOf(spec, "admin");
+const portOf = (spec: Record<string, unknown>, section: string): unknown =>
+  (spec[section] as { port: number }).port;
 
 /** The whole of `spec`, checked; defaults are filled in as they are written. */
 export const specSchema = withRules(
@@ -200,7 +214,7 @@ export const specSchema = withRules(
       log: fromSettings(settings.log),
       pod: podSection,
       ...switches,
-    }),
+    }).refine(portsDiffer, { error: otherPort, path: ["admin", "port"] }),
     "What the proxies are to do.",
   ),
   [
@@ -211,7 +225,7 @@ export const specSchema = withRules(
     },
     {
       rule: "self.listener.port != self.admin.port",
-      message: "must be another port than listener.port",
+      message: otherPort,
       fieldPath: ".admin.port",
     },
   ],

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ConfigError } from "@kafkaproxy/proxy";
 import { parse, parseAllDocuments, stringify } from "yaml";
-import { type KafkaProxy, readResource } from "../api/index.ts";
+import { type KafkaProxy, readResource, ResourceError } from "../api/index.ts";
 import { type Desired, desired, type Facts, readSecrets, type SecretData } from "./index.ts";
 
 const folder = join(import.meta.dirname, "testdata");
@@ -141,6 +141,18 @@ test("no secret value is in any object", () => {
   const text = asText(desired(secured, securedFacts));
   assert.doesNotMatch(text, /cGFzcw|pass\b/u);
 });
+
+const invalid = join(import.meta.dirname, "../api/testdata/invalid");
+
+for (const file of readdirSync(invalid)) {
+  test(`what the API server refuses is refused here too: ${file}`, () => {
+    const written: unknown = parse(readFileSync(join(invalid, file), "utf8"));
+    assert.throws(
+      () => desired(readResource(written), facts),
+      (error) => error instanceof ResourceError || error instanceof ConfigError,
+    );
+  });
+}
 
 test("a configuration that the proxy refuses is not applied", () => {
   const { spec } = resource;

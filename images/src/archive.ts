@@ -52,7 +52,7 @@ export async function writeArchive(file: string, images: readonly Image[]): Prom
       platform: platform(),
       annotations: {
         "io.containerd.image.name": name,
-        "org.opencontainers.image.ref.name": name.slice(name.lastIndexOf(":") + 1),
+        "org.opencontainers.image.ref.name": name,
       },
     }));
   });

@@ -1,4 +1,4 @@
 /** Container images without a builder or a registry. */
 export { type Image, writeArchive } from "./archive.ts";
-export { buildImages, type ImageArchives } from "./images.ts";
+export { buildImages, type ImageArchives, unpackImages } from "./images.ts";
 export { tar, type TarEntry } from "./tar.ts";

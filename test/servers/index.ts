@@ -17,7 +17,8 @@ export {
   startKafka,
   type TopicOptions,
 } from "./kafka.ts";
+export type { NetworkNamespace } from "./netns.ts";
 export { type Relay, startRelay } from "./relay.ts";
 export { freePorts } from "./ports.ts";
 export type { ServerState } from "./server-process.ts";
-export { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
+export { startZooKeeper, type ZooKeeperOptions, type ZooKeeperServer } from "./zookeeper.ts";

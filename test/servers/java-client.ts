@@ -2,6 +2,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { createInterface } from "node:readline";
 import { javaCommand } from "./java.ts";
+import { within, type NetworkNamespace } from "./netns.ts";
 
 /** A record to produce. Headers as a list keep their order and may repeat a name; without partition and key they are spread. */
 export interface RecordToProduce {
@@ -82,22 +83,26 @@ export function javaSecurity(options: {
 /** One Java process for as long as it is open; started by the first command (about a second), it ends with this process. */
 export class JavaClient {
   readonly #connection: Readonly<Record<string, string>>;
+  readonly #netns: NetworkNamespace | undefined;
   readonly #pending = new Map<number, Pending>();
   #child: Promise<ChildProcessWithoutNullStreams> | undefined;
   #lastId = 0;
 
-  /** `security`: Kafka's properties, such as {@link javaSecurity} makes. */
+  /** `security`: Kafka's properties, such as {@link javaSecurity} makes. `netns`: where it runs. */
   constructor(
     bootstrapServers: readonly string[],
     security: Readonly<Record<string, string>> = {},
+    netns?: NetworkNamespace,
   ) {
+    this.#netns = netns;
     this.#connection = { "bootstrap.servers": bootstrapServers.join(","), ...security };
   }
 
   async #start(): Promise<ChildProcessWithoutNullStreams> {
     const jvm = ["-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off"];
-    const args = await javaCommand("JavaClient", [JSON.stringify(this.#connection)], jvm);
-    const child = spawn("java", args, { stdio: "pipe", detached: true });
+    const java = await javaCommand("JavaClient", [JSON.stringify(this.#connection)], jvm);
+    const { command, args } = within(this.#netns, "java", java);
+    const child = spawn(command, args, { stdio: "pipe", detached: true });
     const said: string[] = [];
     child.unref();
     for (const stream of [child.stdin, child.stdout, child.stderr]) {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { homeOf, once } from "./jars.ts";
+import { bridgeAddress } from "./kubernetes/addresses.ts";
 import { runJava, runProgram } from "./java.ts";
 
 /** The one user of the secure listener, for PLAIN and SCRAM alike. */
@@ -34,20 +35,22 @@ export function brokerProperties(
     security: boolean;
     certificates: string;
     more: Record<string, string>;
+    host: string;
   },
 ): string {
-  const secure = options.security ? `,SECURE://127.0.0.1:${broker.secure}` : "";
-  const plain = `PLAINTEXT://127.0.0.1:${broker.plain}${secure}`;
+  const { host } = options;
+  const secure = options.security ? `,SECURE://${host}:${broker.secure}` : "";
+  const plain = `PLAINTEXT://${host}:${broker.plain}${secure}`;
   const replicas = all.length;
   const minInSync = replicas === 1 ? 1 : 2;
   return properties({
     "process.roles": "broker,controller",
     "node.id": broker.nodeId,
     "controller.quorum.voters": all
-      .map(({ nodeId, controller }) => `${nodeId}@127.0.0.1:${controller}`)
+      .map(({ nodeId, controller }) => `${nodeId}@${host}:${controller}`)
       .join(","),
     "controller.listener.names": "CONTROLLER",
-    listeners: `${plain},CONTROLLER://127.0.0.1:${broker.controller}`,
+    listeners: `${plain},CONTROLLER://${host}:${broker.controller}`,
     "advertised.listeners": plain,
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
     "inter.broker.listener.name": "PLAINTEXT",
@@ -100,9 +103,9 @@ function secureListener(certificates: string): Record<string, string> {
   };
 }
 
-/** A key and a certificate for 127.0.0.1 and localhost that is its own authority, made once. Gives their folder. */
+/** A key and a certificate for loopback and for a test cluster's node, its own authority, made once. Gives their folder. */
 export async function certificateFolder(): Promise<string> {
-  const target = join(homeOf("kafka"), "certificates");
+  const target = join(homeOf("kafka"), "broker-certificate");
   await once(target, async (folder) => {
     const store = ["-keystore", join(folder, "broker.p12"), "-storepass", storePassword];
     const key = [
@@ -119,7 +122,7 @@ export async function certificateFolder(): Promise<string> {
       "-dname",
       "CN=127.0.0.1",
       "-ext",
-      "san=ip:127.0.0.1,dns:localhost",
+      `san=ip:127.0.0.1,ip:${bridgeAddress},dns:localhost`,
       "-ext",
       "bc=ca:true",
     ];
@@ -145,7 +148,7 @@ async function formattedTemplate(): Promise<string> {
   await once(target, async (folder) => {
     const only = { nodeId: 1, plain: 9092, controller: 9093, secure: 9094 };
     const dataDir = join(folder, "data");
-    const options = { dataDir, security: false, certificates: "", more: {} };
+    const options = { dataDir, security: false, certificates: "", more: {}, host: "127.0.0.1" };
     const file = join(folder, "server.properties");
     writeFileSync(file, brokerProperties(only, [only], options));
     const scram = ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [

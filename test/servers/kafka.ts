@@ -20,6 +20,7 @@ import {
   uuid,
   type BrokerPorts,
 } from "./kafka-config.ts";
+import { within, type NetworkNamespace } from "./netns.ts";
 import { freePorts } from "./ports.ts";
 import { keepLogs, makeRunFolder } from "./run-folder.ts";
 import { ServerProcess, type ServerState } from "./server-process.ts";
@@ -31,11 +32,15 @@ export interface KafkaOptions {
   readonly security?: boolean;
   /** More broker properties; they win over ours. */
   readonly config?: Record<string, string>;
+  /** What it listens on and is called by. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Where it runs, and the Java client that this class works with too. Default: the machine's own network. */
+  readonly netns?: NetworkNamespace;
 }
 
 export interface KafkaBroker {
   readonly nodeId: number;
-  /** `127.0.0.1:port` of the plain listener. */
+  /** `host:port` of the plain listener. */
   readonly address: string;
   readonly state: ServerState;
   /** SIGKILL; its data stay. */
@@ -82,12 +87,13 @@ export class KafkaCluster {
   constructor(
     brokers: readonly KafkaBroker[],
     secure: SecureListener | undefined,
+    client: JavaClient,
     release: () => Promise<void>,
   ) {
     this.brokers = brokers;
     this.bootstrapServers = brokers.map(({ address }) => address);
     if (secure !== undefined) this.secure = secure;
-    this.#client = new JavaClient(this.bootstrapServers);
+    this.#client = client;
     this.#release = release;
   }
 
@@ -195,6 +201,7 @@ function hasStarted(log: string): boolean {
 /** Starts Kafka 4.4.0 in KRaft mode; resolves when it can be used. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
   const { brokers: count = 1, security = false, config: more = {} } = options;
+  const { host = "127.0.0.1", netns } = options;
   await classPath("kafka");
   const certificates = security ? await certificateFolder() : "";
   const free = await freePorts(count * 3);
@@ -210,9 +217,12 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
       const dataDir = join(folder.data, name);
       await formatData(dataDir, port.nodeId, clusterId);
       const file = join(folder.dir, `${name}.properties`);
-      writeFileSync(file, brokerProperties(port, ports, { dataDir, security, certificates, more }));
+      writeFileSync(
+        file,
+        brokerProperties(port, ports, { dataDir, security, certificates, more, host }),
+      );
       const args = await javaCommand("kafka.Kafka", [file], ["-Xmx512m"]);
-      return new ServerProcess({ name, command: "java", args, folder, ready: hasStarted });
+      return new ServerProcess({ name, ...within(netns, "java", args), folder, ready: hasStarted });
     }),
   );
   const release = async () => {
@@ -222,13 +232,15 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   };
   const listener: SecureListener | undefined = security
     ? {
-        bootstrapServers: ports.map(({ secure }) => `127.0.0.1:${secure}`),
+        bootstrapServers: ports.map(({ secure }) => `${host}:${secure}`),
         caPem: caPem(certificates),
         ...user,
       }
     : undefined;
-  const brokers = processes.map((broker, i) => brokerOf(broker, ports[i]!));
-  const cluster = new KafkaCluster(brokers, listener, release);
+  const brokers = processes.map((broker, i) => brokerOf(broker, ports[i]!, host));
+  const addresses = brokers.map(({ address }) => address);
+  const client = new JavaClient(addresses, {}, netns);
+  const cluster = new KafkaCluster(brokers, listener, client, release);
   try {
     await Promise.all(processes.map((broker) => broker.start()));
     await cluster.ready();
@@ -240,10 +252,14 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   return cluster;
 }
 
-function brokerOf(broker: ServerProcess, { nodeId, plain }: BrokerPorts): KafkaBroker {
+function brokerOf(
+  broker: ServerProcess,
+  { nodeId, plain }: BrokerPorts,
+  host: string,
+): KafkaBroker {
   return {
     nodeId,
-    address: `127.0.0.1:${plain}`,
+    address: `${host}:${plain}`,
     get state() {
       return broker.state;
     },

@@ -3,12 +3,14 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { classPath } from "./jars.ts";
+import { runProgram } from "./java.ts";
+import { within, type NetworkNamespace } from "./netns.ts";
 import { freePorts } from "./ports.ts";
 import { makeRunFolder } from "./run-folder.ts";
 import { ServerProcess, type ServerState } from "./server-process.ts";
 
 export interface ZooKeeperServer {
-  /** `127.0.0.1:port` */
+  /** `host:port` */
   readonly connectString: string;
   readonly state: ServerState;
   /** SIGTERM, for good: the data are removed. */
@@ -23,10 +25,10 @@ export interface ZooKeeperServer {
 }
 
 /** Answers ZooKeeper's `ruok`, so it serves. */
-function isServing(port: number): Promise<boolean> {
+function isServing(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     let answer = "";
-    const socket = connect(port, "127.0.0.1", () => socket.end("ruok"));
+    const socket = connect(port, host, () => socket.end("ruok"));
     socket.setTimeout(1_000, () => socket.destroy());
     socket.on("data", (chunk) => (answer += chunk.toString()));
     socket.on("error", () => undefined); // not listening yet; close follows
@@ -34,19 +36,40 @@ function isServing(port: number): Promise<boolean> {
   });
 }
 
-/** A tick is 500 ms, so sessions may be as short as 1 s; up to 60 s. `dataDir` of yours is left alone by `stop()`. */
-export async function startZooKeeper(
-  options: { port?: number; dataDir?: string } = {},
-): Promise<ZooKeeperServer> {
+/** The same where only a program inside `netns` can ask. */
+async function isServingInside(
+  netns: NetworkNamespace,
+  host: string,
+  port: number,
+): Promise<boolean> {
+  const ask = `exec 3<>/dev/tcp/${host}/${port} && printf ruok >&3 && timeout 1 cat <&3`;
+  const { command, args } = within(netns, "bash", ["-c", ask]);
+  return (await runProgram(command, args)).stdout.toString() === "imok";
+}
+
+export interface ZooKeeperOptions {
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Left alone by `stop()`. Default: one of its own, which `stop()` removes. */
+  readonly dataDir?: string;
+  /** What it listens on and is called by. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Where it runs. Default: the machine's own network. */
+  readonly netns?: NetworkNamespace;
+}
+
+/** A tick is 500 ms, so sessions may be as short as 1 s; up to 60 s. */
+export async function startZooKeeper(options: ZooKeeperOptions = {}): Promise<ZooKeeperServer> {
   const libs = await classPath("zookeeper");
   const folder = makeRunFolder("zookeeper");
   const dataDir = options.dataDir ?? folder.data;
   mkdirSync(dataDir, { recursive: true });
+  const { host = "127.0.0.1", netns } = options;
   const port = options.port ?? (await freePorts(1))[0]!;
   const config = {
     dataDir,
     clientPort: port,
-    clientPortAddress: "127.0.0.1",
+    clientPortAddress: host,
     tickTime: 500,
     minSessionTimeout: 1_000,
     maxSessionTimeout: 60_000,
@@ -63,8 +86,7 @@ export async function startZooKeeper(
   );
   const server = new ServerProcess({
     name: "zookeeper",
-    command: "java",
-    args: [
+    ...within(netns, "java", [
       "-Xmx256m",
       "-XX:TieredStopAtLevel=1",
       "-XX:+UseSerialGC",
@@ -75,13 +97,13 @@ export async function startZooKeeper(
       libs,
       "org.apache.zookeeper.server.quorum.QuorumPeerMain",
       file,
-    ],
+    ]),
     folder,
-    ready: () => isServing(port),
+    ready: () => (netns === undefined ? isServing(host, port) : isServingInside(netns, host, port)),
   });
   await server.start();
   return {
-    connectString: `127.0.0.1:${port}`,
+    connectString: `${host}:${port}`,
     get state() {
       return server.state;
     },

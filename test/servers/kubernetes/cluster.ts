@@ -9,7 +9,7 @@ import { within, type NetworkNamespace } from "../netns.ts";
 import { keepLogs, makeRunFolder, type RunFolder } from "../run-folder.ts";
 import { ServerProcess } from "../server-process.ts";
 import { bridgeAddress, nodeName, serviceRange } from "./addresses.ts";
-import { baseImages } from "./base-images.ts";
+import { writeBaseImages } from "./base-images.ts";
 import { program } from "./binaries.ts";
 import { certificates, writeKubeconfig, type Certificates } from "./certificates.ts";
 import { startControlPlane, type ControlPlane, type ControlPlaneOptions } from "./control-plane.ts";
@@ -43,7 +43,6 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     throw new Error("a node that runs pods needs Linux and root: run the tests as root");
   }
   await need("containerd");
-  const images = [await baseImages(), ...(options.images ?? [])];
   const node = await startNode();
   try {
     const { forwarder, netns, folder } = node;
@@ -52,6 +51,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       netns,
       forward: (port: number) => forwarder.forward(bridgeAddress, port),
     };
+    const base = join(folder.data, "base-images.tar");
+    await writeBaseImages(base);
+    const images = [base, ...(options.images ?? [])];
     const loaded = Promise.all(images.map((file) => loadImage(folder, file)));
     loaded.catch(() => undefined); // awaited below, where the control plane's own failure comes first
     const controlPlane = await startControlPlane({ ...options, place });

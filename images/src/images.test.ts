@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { buildImages, type ImageArchives, unpackImages } from "./index.ts";
+import { librariesOf } from "./node-base.ts";
+
+function json(file: string) {
+  return JSON.parse(readFileSync(file, "utf8"));
+}
+
+function hash(file: string): string {
+  return createHash("sha256").update(readFileSync(file)).digest("hex");
+}
+
+describe("the images", () => {
+  const folder = mkdtempSync(join(tmpdir(), "kafkaproxy-images-"));
+  const root = join(folder, "root");
+  let archives: ImageArchives;
+
+  const blob = (digest: string) => join(folder, "blobs", digest.replace(":", "/"));
+
+  before(async () => {
+    archives = await buildImages(folder);
+    execFileSync("tar", ["-xf", archives.kafkaProxy, "-C", folder]);
+    execFileSync("mkdir", [root]);
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("are what the OCI layout asks for, every blob under its digest", () => {
+    assert.deepEqual(json(join(folder, "oci-layout")), { imageLayoutVersion: "1.0.0" });
+    const [named] = json(join(folder, "index.json")).manifests;
+    assert.equal(named.annotations["io.containerd.image.name"], "localhost/kafka-proxy:dev");
+    const manifest = json(blob(named.digest));
+    const config = json(blob(manifest.config.digest));
+    assert.deepEqual(
+      config.rootfs.diff_ids,
+      manifest.layers.map(({ digest }: { digest: string }) => digest),
+    );
+    assert.equal(config.config.User, "65532:65532");
+    for (const { digest, size } of [named, manifest.config, ...manifest.layers]) {
+      const bytes = readFileSync(blob(digest));
+      assert.equal(bytes.byteLength, size);
+      assert.equal(`sha256:${hash(blob(digest))}`, digest);
+    }
+    for (const { digest } of manifest.layers) {
+      execFileSync("tar", ["-xf", blob(digest), "-C", root]);
+    }
+  });
+
+  it("have Node.js and the program, and neither a shell nor npm", () => {
+    const { size } = statSync(archives.kafkaProxy);
+    assert.ok(size < 200e6, `${size} bytes`);
+    for (const there of ["usr/bin/node", "usr/bin/kafkaproxy", "app/dist/main.js.map"]) {
+      lstatSync(join(root, there)); // throws where there is none; a link's target is in the image only
+    }
+    for (const absent of ["bin/sh", "usr/bin/sh", "usr/bin/env", "usr/bin/npm"]) {
+      assert.ok(!existsSync(join(root, absent)), absent);
+    }
+  });
+
+  it("run: the bundle is complete, and its traces name the sources", () => {
+    const main = join(root, "app/dist/main.js");
+    const { version } = json(join(import.meta.dirname, "../../cli/package.json"));
+    assert.equal(
+      execFileSync(process.execPath, [main, "--version"], { encoding: "utf8" }).trim(),
+      version,
+    );
+    const { sources } = json(`${main}.map`);
+    assert.ok(sources.some((source: string) => source.endsWith("cli/src/main.ts")));
+  });
+
+  it("are there as folders too, for a builder", async () => {
+    await unpackImages(join(folder, "unpacked"));
+    const worker = join(folder, "unpacked/kafka-proxy-example-worker");
+    assert.equal(statSync(join(worker, "tmp")).mode & 0o7777, 0o1777);
+    assert.equal(readlinkSync(join(worker, "usr/bin/worker")), "/app/dist/main.js");
+    assert.ok(existsSync(join(folder, "unpacked/kafka-proxy/app/node_modules/kafkajs/LICENSE")));
+  });
+
+  it("are the same bytes again", async () => {
+    const first = Object.values<string>({ ...archives }).map((file) => hash(file));
+    const second = Object.values<string>({ ...(await buildImages(folder)) }).map((file) =>
+      hash(file),
+    );
+    assert.deepEqual(second, first);
+  });
+});
+
+it("ldd's answer is read: libraries and the loader, without what the kernel brings itself", () => {
+  const answer = `	linux-vdso.so.1 (0x00007f898eb40000)
+	libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f898ea4a000)
+	/lib64/ld-linux-x86-64.so.2 (0x00007f898eb42000)
+`;
+  assert.deepEqual(librariesOf(answer), [
+    "/lib/x86_64-linux-gnu/libm.so.6",
+    "/lib64/ld-linux-x86-64.so.2",
+  ]);
+});

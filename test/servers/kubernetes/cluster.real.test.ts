@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { dirname, join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { buildImages } from "../../../images/src/index.ts";
+import { startKafka } from "../kafka.ts";
+import { startZooKeeper } from "../zookeeper.ts";
+import { startCluster, type Cluster } from "./index.ts";
+
+async function eventually<T>(what: string, check: () => Promise<T | undefined>): Promise<T> {
+  const deadline = performance.now() + 90_000;
+  for (;;) {
+    const found = await check();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) assert.fail(`not in 90 s: ${what}`);
+    await sleep(200);
+  }
+}
+
+/** What Kubernetes calls restricted: how our own pods run. */
+const restricted = {
+  runAsNonRoot: true,
+  readOnlyRootFilesystem: true,
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ["ALL"] },
+  seccompProfile: { type: "RuntimeDefault" },
+};
+
+function pod(name: string, container: object, spec: object = {}): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "default", labels: { app: name } },
+    spec: {
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name, imagePullPolicy: "Never", ...container }],
+      ...spec,
+    },
+  });
+}
+
+function shell(script: string): object {
+  return { image: "localhost/busybox:1", args: ["-c", script] };
+}
+
+/** Processes that were started in `folder`, whatever they are. (A zombie has no folder any more.) */
+function processesIn(folder: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/u.test(pid) && readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
+    } catch {
+      return false; // it is gone
+    }
+  });
+}
+
+function controlGroups(): string[] {
+  return readdirSync("/sys/fs/cgroup", { withFileTypes: true })
+    .filter((controller) => controller.isDirectory())
+    .flatMap(({ name }) => readdirSync(join("/sys/fs/cgroup", name)))
+    .filter((name) => name.startsWith("kafkaproxy-test-"));
+}
+
+describe("a cluster whose pods run", () => {
+  let cluster: Cluster;
+  before(async () => {
+    const { kafkaProxy } = await buildImages();
+    cluster = await startCluster({ images: [kafkaProxy] });
+  });
+  after(() => cluster.stop());
+
+  async function succeeds(...args: string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await cluster.kubectl(...args);
+    assert.equal(exitCode, 0, stderr);
+    return stdout;
+  }
+
+  /** Waits for its end; gives what it printed. */
+  async function output(name: string): Promise<string> {
+    const status = ["get", "pod", name, "-o", "jsonpath={.status.phase}"];
+    const phase = await eventually(`${name} ends`, async () => {
+      const found = await succeeds(...status);
+      return found === "Succeeded" || found === "Failed" ? found : undefined;
+    });
+    const printed = await succeeds("logs", name);
+    assert.equal(phase, "Succeeded", printed);
+    return printed;
+  }
+
+  it("runs our image under the restricted profile", async () => {
+    const container = {
+      image: "localhost/kafka-proxy:dev",
+      command: ["kafkaproxy", "--help"],
+      securityContext: restricted,
+    };
+    await cluster.apply(pod("help", container));
+    assert.match(await output("help"), /serve \[options\]/u);
+  });
+
+  it("leads a service's name to its ready pods, and back to the same pod", async () => {
+    const serve =
+      "mkdir -p /tmp/www; echo lamp >/tmp/www/index.html; exec busybox httpd -f -p 8080 -h /tmp/www";
+    const readinessProbe = { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 };
+    await cluster.apply(pod("web", { ...shell(serve), readinessProbe }));
+    await succeeds("expose", "pod", "web", "--port=80", "--target-port=8080");
+    await succeeds("wait", "--for=condition=Ready", "pod/web", "--timeout=60s");
+    // By name from our own image, whose C library asks the cluster's DNS; by address from the pod itself.
+    const url = "http://web.default.svc.cluster.local";
+    const visit = `for (;;) try {
+      console.log((await (await fetch("${url}")).text()).trim());
+      break;
+    } catch (error) {
+      console.error(error.cause.code);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }`;
+    const command = ["node", "--input-type=module", "-e", visit];
+    await cluster.apply(pod("visitor", { image: "localhost/kafka-proxy:dev", command }));
+    assert.match(await output("visitor"), /lamp\n$/u);
+    const address = await succeeds("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
+    const again = `until printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${address} 80 | grep lamp; do sleep 0.2; done`;
+    const itself = await succeeds("exec", "web", "--", "timeout", "60", "sh", "-c", again);
+    assert.equal(itself, "lamp\n");
+  });
+
+  it("lets pods reach a Kafka and a ZooKeeper, and this process what it forwards", async () => {
+    const place = { host: cluster.address, netns: cluster.netns };
+    const [kafka, zookeeper] = await Promise.all([startKafka(place), startZooKeeper(place)]);
+    try {
+      await kafka.createTopic("orders", { partitions: 2 });
+      await kafka.produce("orders", [{ value: "one" }]);
+      assert.equal((await kafka.consumeAll("orders")).length, 1);
+      const [broker = ""] = kafka.bootstrapServers;
+      const [toKafka, toZooKeeper] = [broker, zookeeper.connectString].map(
+        (address) => `nc -w 5 ${address.replace(":", " ")}`,
+      );
+      const script = `${toKafka} </dev/null && echo ruok | ${toZooKeeper}`;
+      await cluster.apply(pod("caller", shell(script)));
+      assert.equal(await output("caller"), "imok");
+      const port = await cluster.forward(Number(zookeeper.connectString.split(":")[1]));
+      const answer = await new Promise<string>((resolve, reject) => {
+        let text = "";
+        const socket = connect(port, "127.0.0.1", () => socket.write("ruok"));
+        socket.on("data", (chunk) => (text += chunk.toString()));
+        socket.on("close", () => resolve(text));
+        socket.on("error", reject);
+      });
+      assert.equal(answer, "imok");
+    } finally {
+      await Promise.all([kafka.stop(), zookeeper.stop()]);
+    }
+  });
+
+  it("starts a container again that ended, and one that took too much memory", async () => {
+    const always = { restartPolicy: "Always" };
+    const limits = { memory: "20Mi" };
+    const greedy = 'x=a; while true; do x="$x$x"; done';
+    await cluster.apply(pod("greedy", { ...shell(greedy), resources: { limits } }, always));
+    const last = "jsonpath={.status.containerStatuses[0].lastState.terminated.reason}";
+    await eventually("killed for its memory and started again", async () => {
+      const reason = await succeeds("get", "pod", "greedy", "-o", last);
+      return reason === "OOMKilled" ? reason : undefined;
+    });
+    await succeeds("delete", "pod", "greedy", "--force");
+  });
+
+  it("tells a pod that is deleted, and waits for it", async () => {
+    const script = "trap 'echo told; exit 0' TERM; echo up; while true; do sleep 0.1; done";
+    await cluster.apply(pod("polite", shell(script), { terminationGracePeriodSeconds: 30 }));
+    await succeeds("wait", "--for=condition=Ready", "pod/polite", "--timeout=60s");
+    const printed = succeeds("logs", "--follow", "polite");
+    await succeeds("delete", "pod", "polite", "--timeout=60s");
+    assert.equal(await printed, "up\ntold\n");
+  });
+});
+
+/** Folders of its processes: of the node, and of the control plane. */
+function foldersOf({ netns, kubeconfig }: Pick<Cluster, "netns" | "kubeconfig">): string[] {
+  return [readlinkSync(netns.replace("ns/net", "cwd")), dirname(kubeconfig)];
+}
+
+async function nothingIsLeft(folders: readonly string[], groupsBefore: string[]): Promise<void> {
+  await eventually("no process, no control group, no data", async () => {
+    const gone =
+      folders.every((folder) => processesIn(folder).length === 0) &&
+      controlGroups().every((group) => groupsBefore.includes(group)) &&
+      folders.every((folder) => !existsSync(join(folder, "data")));
+    return gone ? true : undefined;
+  });
+  const mounts = readFileSync("/proc/mounts", "utf8");
+  for (const folder of folders) assert.ok(!mounts.includes(folder));
+}
+
+describe("the end of a cluster", () => {
+  it("leaves nothing behind", async () => {
+    const groupsBefore = controlGroups();
+    const cluster = await startCluster();
+    await cluster.apply(pod("busy", shell("while true; do sleep 1; done")));
+    await cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=60s");
+    const folders = foldersOf(cluster);
+    await cluster.stop();
+    await nothingIsLeft(folders, groupsBefore);
+  });
+
+  it("comes with the process that started it, also by SIGKILL", async () => {
+    const groupsBefore = controlGroups();
+    const program = `
+      import { startCluster } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
+      const { netns, kubeconfig, kubectl } = await startCluster();
+      await kubectl("run", "busy", "--image=localhost/busybox:1", "--", "-c", "while true; do sleep 1; done");
+      await kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=60s");
+      console.log(JSON.stringify({ netns, kubeconfig }));
+      setInterval(() => undefined, 1000);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program]);
+    const said = await new Promise<string>((resolve, reject) => {
+      child.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString()));
+      child.once("exit", () => reject(new Error("it did not start")));
+    });
+    const folders = foldersOf(JSON.parse(said));
+    assert.ok(folders.every((folder) => processesIn(folder).length > 0));
+    child.kill("SIGKILL");
+    await nothingIsLeft(folders, groupsBefore);
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  });
+});

@@ -56,9 +56,19 @@ build: setup ## Compile what is published into */dist
 	tsc -b tsconfig.build.json
 
 .PHONY: docs
-docs: setup ## Generate docs/configuration.md and docs/metrics.md
+docs: setup ## Generate the reference pages, the CRD and the chart's copies from their one source
 	$(RUN) proxy/src/config/generate-docs.ts
 	$(RUN) proxy/src/admin/generate-docs.ts
+	$(RUN) operator/src/api/generate.ts
+	$(RUN) charts/src/generate.ts
+
+.PHONY: images
+images: setup ## The container images as archives, without a registry or a builder
+	@$(RUN) images/src/build.ts
+
+.PHONY: cluster
+cluster: setup ## A real Kubernetes on this machine with Kafka and ZooKeeper, until Ctrl-C
+	@$(RUN) test/servers/kubernetes/leave-running.ts
 
 .PHONY: bench
 bench: setup ## Throughput and latency beside a bare kafkajs consumer

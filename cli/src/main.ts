@@ -28,3 +28,5 @@ process.exitCode = await runProgram(process.argv.slice(2), {
 process.off("SIGINT", ask);
 process.off("SIGTERM", ask);
 process.off("disconnect", ask);
+// Told twice: what is still under way (a request that Kafka does not answer) is not waited for.
+if (stopNow.signal.aborted) process.exit();

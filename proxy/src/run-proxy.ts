@@ -2,6 +2,7 @@ import type { Logger } from "@kafkaproxy/kafka";
 import { pino } from "pino";
 import type { ProxyConfig } from "./config/index.ts";
 import { Proxy, type ProxyState } from "./proxy.ts";
+import { within } from "./within.ts";
 
 /** What a proxy's process says to whoever started it. */
 export interface ProxyReport {
@@ -22,10 +23,13 @@ export interface RunProxyOptions {
 export type ProxyExitCode = 0 | 1;
 
 const reportMs = 50;
+/** What "at once" leaves for telling workers and ZooKeeper; nobody waits for a Kafka that does not answer. */
+const atOnceMs = 500;
 
 /**
  * Runs a proxy in this process until it is told to stop. The first SIGTERM or SIGINT drains it, the second
- * ends it at once. Resolves with the exit code; the caller ends the process.
+ * ends it at once. Resolves with the exit code; the caller ends the process: told twice, something may still be
+ * under way.
  */
 export async function runProxy(
   config: ProxyConfig,
@@ -57,7 +61,7 @@ export async function runProxy(
     await Promise.race([ask.promise, proxy.ended]);
     const ending = proxy.state === "failed" ? proxy.close() : proxy.drain();
     const how = await Promise.race([ending, insist.promise]);
-    if (how === "now") await proxy.close();
+    if (how === "now") await within(proxy.close(), atOnceMs);
     report();
     return proxy.state === "failed" || how === "now" ? 1 : 0;
   } catch {

@@ -135,7 +135,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
 
     const document = parseDocument(readFileSync(example, "utf8"));
     document.setIn(["spec", "kafka", "bootstrapServers"], [...kafka.bootstrapServers]);
-    document.setIn(["spec", "zookeeper", "servers"], zookeeper.connectString);
+    document.setIn(["spec", "zookeeper", "servers"], zookeeper.connectString.split(","));
     const resourceFile = join(folder, "kafkaproxy.yaml");
     writeFileSync(resourceFile, document.toString());
     const topic = String(document.getIn(["spec", "topic"]));

@@ -13,9 +13,10 @@ import { type SupervisedProxy, supervise, type SupervisorEvent } from "./supervi
  */
 function onThisMachine(settings: Record<string, unknown>): Record<string, unknown> {
   const part = (key: string) => (settings[key] ?? {}) as Record<string, unknown>;
+  const { advertisedHost: _host, advertisedPort: _port, ...listener } = part("listener");
   return {
     ...settings,
-    listener: { ...part("listener"), host: "127.0.0.1", port: 0 },
+    listener: { ...listener, host: "127.0.0.1", port: 0 },
     admin: { ...part("admin"), host: "127.0.0.1", port: 0 },
   };
 }
@@ -58,6 +59,9 @@ export async function up(
     );
     if (proxies.length === 0) {
       throw new CliError(exitCodes.usage, `${file}: spec.replicas is 0: there is nothing to run`);
+    }
+    for (const { name, notes } of resources) {
+      for (const note of notes) output.note(`${output.paint("bold", name)}: ${note}`);
     }
     const supervisor = supervise(proxies, entry, (event) => {
       if (output.json) output.result(event, "");

@@ -1,1 +1,1 @@
-export { apiVersion, type KafkaProxyResource, proxySettings, readResources } from "./resource.ts";
+export { type KafkaProxyResource, proxySettings, readResources } from "./resource.ts";

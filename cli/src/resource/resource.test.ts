@@ -41,6 +41,36 @@ test("every problem is said at once, with key, found and file", () => {
   );
 });
 
+test("what only Kubernetes has is passed over, and said where it matters", () => {
+  const text = readFileSync(example, "utf8").replace(
+    "kafka:\n",
+    `listener: { tls: { name: orders-tls } }
+  podMonitor: { enabled: true }
+  pod: { nodeSelector: { disk: ssd } }
+  kafka:
+    sasl: { mechanism: plain, username: orders, passwordSecret: { name: login } }
+`,
+  );
+  assert.throws(
+    () => readResources(text, "login.yaml", {}),
+    /spec\.kafka\.sasl\.passwordSecret: .* set KAFKAPROXY_KAFKA_SASL_PASSWORD$/u,
+  );
+  const [resource] = readResources(text, "login.yaml", { KAFKAPROXY_KAFKA_SASL_PASSWORD: "x" });
+  assert.deepEqual(resource?.notes, [
+    "spec.listener.tls is for Kubernetes; here workers connect over loopback without TLS",
+  ]);
+  const { listener } = resource.settings as { listener: object };
+  assert.equal("tls" in listener, false);
+});
+
+test("what the proxy would refuse, and a name twice, are said too", () => {
+  const text = readFileSync(example, "utf8").replace("ackTimeout: 3s", "ackTimeout: 45m");
+  assert.throws(
+    () => readResources(`${text}\n---\n${text}`, "two.yaml"),
+    /metadata\.name: found orders twice in namespace shop\n.*spec\.delivery\.ackTimeout: found 2700000; allowed: at most 1800000/u,
+  );
+});
+
 test("other kinds are passed over; a file without a KafkaProxy says so", () => {
   const text = readFileSync(example, "utf8");
   assert.equal(readResources(`kind: Secret\n---\n${text}`, "two.yaml").length, 1);

@@ -1,130 +1,112 @@
-import { ConfigError, parseSettings } from "@kafkaproxy/proxy";
-import { parseAllDocuments } from "yaml";
-import { z } from "zod";
+import {
+  commonSettings,
+  type KafkaProxy,
+  parseResource,
+  ResourceError,
+  secretReferences,
+} from "@kafkaproxy/operator/resource";
+import { ConfigError, environmentSecrets, parseSettings } from "@kafkaproxy/proxy";
 import { CliError, exitCodes } from "../cli-error.ts";
 
-/** API group and version of the resource. */
-export const apiVersion = "kafkaproxy.dev/v1alpha1";
-
-/** A `KafkaProxy` as far as a machine without Kubernetes needs it. */
+/** A `KafkaProxy` as a machine without Kubernetes runs it. */
 export interface KafkaProxyResource {
   readonly name: string;
   readonly namespace: string;
   readonly replicas: number;
-  readonly paused: boolean;
-  /** The rest of spec: the proxy's own configuration, checked by the proxy's schema. */
+  /** What all of its proxies have in common. */
   readonly settings: Readonly<Record<string, unknown>>;
-}
-
-const segment = z
-  .string()
-  .regex(
-    /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/u,
-    "at most 63 small letters, digits and hyphens, a letter or digit at both ends",
-  );
-
-const schema = z.object({
-  apiVersion: z.literal(apiVersion),
-  kind: z.literal("KafkaProxy"),
-  metadata: z.object({ name: segment, namespace: segment.default("default") }),
-  spec: z.looseObject({
-    replicas: z.int().min(0).max(1000).default(1),
-    paused: z.boolean().default(false),
-  }),
-});
-
-/** What a proxy's configuration has and a resource says otherwise, or not at all: each proxy gets its own. */
-const notInSpec = ["namespace", "instance", "ordinal", "configGeneration"] as const;
-
-function found(document: unknown, path: readonly PropertyKey[]): string {
-  let value = document;
-  for (const key of path) {
-    value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
-  }
-  return value === undefined ? "nothing" : JSON.stringify(value);
-}
-
-/** What a proxy would say to `spec` as its configuration. */
-function settingsProblems(
-  document: unknown,
-  file: string,
-  environment: NodeJS.ProcessEnv,
-): readonly string[] {
-  const spec = (document as { spec?: unknown }).spec;
-  if (typeof spec !== "object" || spec === null) return [];
-  const problems = notInSpec
-    .filter((key) => Object.hasOwn(spec, key))
-    .map(
-      (key) => `spec.${key}: found ${found(spec, [key])}; allowed: nothing, each proxy has its own`,
-    );
-  const settings: Record<string, unknown> = { ...spec };
-  for (const key of ["replicas", "paused", ...notInSpec]) delete settings[key];
-  try {
-    parseSettings({ ...settings, instance: "any-0" }, environment, file);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    for (const { key, found: what, allowed } of error.problems) {
-      problems.push(`spec${key === "" ? "" : `.${key}`}: found ${what}; allowed: ${allowed}`);
-    }
-  }
-  return problems;
+  /** What is otherwise than in a cluster, for people. */
+  readonly notes: readonly string[];
 }
 
 /**
- * Reads the KafkaProxy resources of a YAML file; documents of other kinds are passed over.
- * @throws CliError (usage) with every problem at once: the key, what was found, what is allowed.
+ * Reads the KafkaProxy resources of a YAML file, the very same as for Kubernetes; documents of other
+ * kinds are passed over.
+ * @throws CliError (usage) with every problem at once: the field, what was found, what is allowed.
  */
 export function readResources(
   text: string,
   file: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): readonly KafkaProxyResource[] {
-  const problems: string[] = [];
-  const resources: KafkaProxyResource[] = [];
-  for (const document of parseAllDocuments(text)) {
-    problems.push(...document.errors.map((error) => error.message));
-    if (document.errors.length > 0) continue;
-    const value: unknown = document.toJS();
-    if ((value as { kind?: unknown } | null)?.kind !== "KafkaProxy") continue;
-    const parsed = schema.safeParse(value);
-    for (const { path, message } of parsed.error?.issues ?? []) {
-      problems.push(`${path.join(".")}: found ${found(value, path)}; ${message}`);
-    }
-    problems.push(...settingsProblems(value, file, environment));
-    if (!parsed.success) continue;
-    const { metadata, spec } = parsed.data;
-    if (
-      resources.some(
-        ({ name, namespace }) => name === metadata.name && namespace === metadata.namespace,
-      )
-    ) {
-      problems.push(
-        `metadata.name: found ${metadata.name} twice in namespace ${metadata.namespace}`,
-      );
-    }
-    const { replicas, paused, ...settings } = spec;
-    resources.push({ ...metadata, replicas, paused, settings });
-  }
-  if (problems.length === 0 && resources.length === 0) {
-    problems.push(`no resource of kind KafkaProxy, apiVersion ${apiVersion}, in it`);
-  }
+  const resources = parsed(text, file);
+  const problems = [
+    ...twice(resources),
+    ...resources.flatMap((each) => refused(each, environment)),
+  ];
   if (problems.length > 0) {
     throw new CliError(exitCodes.usage, [`${file}:`, ...problems].join("\n  "));
   }
-  return resources;
+  return resources.map((resource) => ({
+    name: resource.metadata.name,
+    namespace: resource.metadata.namespace,
+    replicas: resource.spec.replicas,
+    settings: commonSettings(resource),
+    notes: notesOn(resource),
+  }));
+}
+
+function parsed(text: string, file: string): readonly KafkaProxy[] {
+  try {
+    return parseResource(text, file);
+  } catch (cause) {
+    if (!(cause instanceof ResourceError)) throw cause;
+    throw new CliError(exitCodes.usage, cause.message, { cause });
+  }
+}
+
+function twice(resources: readonly KafkaProxy[]): string[] {
+  const seen = new Set<string>();
+  return resources.flatMap(({ metadata: { name, namespace } }) => {
+    const key = `${namespace}/${name}`;
+    if (seen.has(key)) return [`metadata.name: found ${name} twice in namespace ${namespace}`];
+    seen.add(key);
+    return [];
+  });
+}
+
+const variables = Object.fromEntries(
+  Object.entries(environmentSecrets).map(([variable, key]) => [key, variable]),
+);
+
+/** What a proxy would say to the resource's settings. */
+function refused(resource: KafkaProxy, environment: NodeJS.ProcessEnv): string[] {
+  try {
+    parseSettings({ ...commonSettings(resource), instance: "any-0" }, environment);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map(({ key, found, allowed }) => {
+      const variable = variables[key];
+      return variable === undefined
+        ? `spec.${key}: found ${found}; allowed: ${allowed}`
+        : `spec.${key}Secret: a Secret is Kubernetes'; on this machine set ${variable}`;
+    });
+  }
+}
+
+/** Secrets that are neither read here nor replaced by the environment. */
+const without: Readonly<Record<string, string>> = {
+  "spec.kafka.tls.caSecret":
+    "Node's own list of authorities counts; NODE_EXTRA_CA_CERTS adds to it",
+  "spec.kafka.tls.clientSecret": "the brokers see no certificate of this client",
+  "spec.listener.tls": "workers connect over loopback without TLS",
+  "spec.listener.tokenSecret": "workers connect over loopback without a token",
+};
+
+function notesOn(resource: KafkaProxy): string[] {
+  const fields = new Set(secretReferences(resource.spec).map(({ field }) => field));
+  return [...fields].flatMap((field) => {
+    const instead = without[field];
+    return instead === undefined ? [] : [`${field} is for Kubernetes; here ${instead}`];
+  });
 }
 
 /** The configuration of one of a resource's proxies, as the object that a proxy's YAML file holds. */
 export function proxySettings(
-  resource: KafkaProxyResource,
+  { name, settings, replicas }: KafkaProxyResource,
   ordinal: number,
 ): Record<string, unknown> {
-  return {
-    ...resource.settings,
-    namespace: resource.namespace,
-    paused: resource.paused,
-    instance: `${resource.name}-${ordinal}`,
-    ordinal,
-    replicas: Math.max(1, resource.replicas),
-  };
+  const own = { instance: `${name}-${ordinal}`, ordinal, replicas: Math.max(1, replicas) };
+  return { ...settings, ...own };
 }

@@ -17,6 +17,9 @@ const commands = [
   "true",
 ];
 
+/** What holds a pod's network does nothing else, for as long as it lives. */
+export const pauseCommand = ["/bin/sleep", "2147483647"] as const;
+
 /** Writes the archive of `localhost/pause:1` and `localhost/busybox:1`, made of Debian's static busybox. */
 export async function writeBaseImages(file: string): Promise<void> {
   const busybox = await readFile("/bin/busybox");
@@ -26,9 +29,8 @@ export async function writeBaseImages(file: string): Promise<void> {
     { path: "tmp", folderMode: 0o1777 },
   ];
   const common = { layers: [files], environment: { PATH: "/bin" } };
-  const aLifetime = "2147483647";
   await writeArchive(file, [
-    { ...common, names: ["localhost/pause:1"], entrypoint: ["/bin/sleep", aLifetime] },
+    { ...common, names: ["localhost/pause:1"], entrypoint: pauseCommand },
     { ...common, names: ["localhost/busybox:1"], entrypoint: ["/bin/sh"] },
   ]);
 }

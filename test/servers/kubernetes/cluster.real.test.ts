@@ -167,6 +167,22 @@ describe("a cluster whose pods run", () => {
     await succeeds("delete", "pod", "greedy", "--force");
   });
 
+  it("freezes a pod and thaws it", async () => {
+    const script = "i=0; while true; do echo $i; i=$((i+1)); sleep 0.1; done";
+    await cluster.apply(pod("counter", shell(script)));
+    await succeeds("wait", "--for=condition=Ready", "pod/counter", "--timeout=60s");
+    await cluster.signalPod("counter", "SIGSTOP");
+    const frozenAt = await succeeds("logs", "counter");
+    await sleep(1_000);
+    assert.equal(await succeeds("logs", "counter"), frozenAt);
+    await cluster.signalPod("counter", "SIGCONT");
+    await eventually("it goes on", async () => {
+      const goesOn = (await succeeds("logs", "counter")) !== frozenAt;
+      return goesOn ? true : undefined;
+    });
+    await assert.rejects(cluster.signalPod("nobody", "SIGKILL"), /pods "nobody" not found/u);
+  });
+
   it("tells a pod that is deleted, and waits for it", async () => {
     const script = "trap 'echo told; exit 0' TERM; echo up; while true; do sleep 0.1; done";
     await cluster.apply(pod("polite", shell(script), { terminationGracePeriodSeconds: 30 }));

@@ -15,6 +15,7 @@ import { certificates, writeKubeconfig, type Certificates } from "./certificates
 import { startControlPlane, type ControlPlane, type ControlPlaneOptions } from "./control-plane.ts";
 import { makeForwarder, type Forwarder } from "./forwarder.ts";
 import { containerdSocket, writeNodeFiles } from "./node-config.ts";
+import { signalPod } from "./pod-processes.ts";
 
 export interface Cluster extends ControlPlane {
   /** What pods reach servers by that run in the node's network, see {@link netns}. */
@@ -23,6 +24,8 @@ export interface Cluster extends ControlPlane {
   readonly netns: NetworkNamespace;
   /** Makes the images of a docker or OCI archive known to the node; pods use them with `imagePullPolicy: Never` or `IfNotPresent`. */
   loadImage(file: string): Promise<void>;
+  /** Sends `signal` to the processes of a pod's containers: SIGSTOP freezes it, SIGCONT thaws it, SIGKILL is a crash. */
+  signalPod(name: string, signal: NodeJS.Signals, namespace?: string): Promise<void>;
   /** A port of this machine's 127.0.0.1 that leads to `port` of {@link address}, or of another `host` in the node's network. */
   forward(port: number, host?: string): Promise<number>;
 }
@@ -68,6 +71,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       address: bridgeAddress,
       netns,
       loadImage: (file) => loadImage(folder, file),
+      signalPod: (name, signal, namespace = "default") =>
+        signalPod(controlPlane, { name, namespace }, signal),
       forward: (port, host = bridgeAddress) => forwarder.forward(host, port),
       stop: () => node.stop(),
     };

@@ -34,6 +34,8 @@ export interface ControlPlane {
   readonly controllerManager: ServerProcess;
   /** Runs kubectl to its end; a failure is its exit code. */
   kubectl(...args: string[]): Promise<KubectlResult>;
+  /** The same, with something on its standard input. */
+  kubectlWithInput(input: string, ...args: string[]): Promise<KubectlResult>;
   /** `kubectl apply --server-side -f -` of YAML or JSON. Throws what kubectl says when it is refused. */
   apply(manifest: string): Promise<void>;
   /** Ends all of it and removes its data. */
@@ -126,6 +128,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     etcd,
     controllerManager,
     kubectl: (...args) => run(args),
+    kubectlWithInput: (input, ...args) => run(args, input),
     apply: async (manifest) => {
       const { exitCode, stderr } = await run(["apply", "--server-side", "-f", "-"], manifest);
       if (exitCode !== 0) throw new Error(stderr.trim());

@@ -71,7 +71,7 @@ async function resource(topic: string): Promise<string> {
   document.setIn(["metadata", "name"], topic);
   document.setIn(["spec", "topic"], topic);
   document.setIn(["spec", "kafka", "bootstrapServers"], [...world.kafka.bootstrapServers]);
-  document.setIn(["spec", "zookeeper", "servers"], world.zookeeper.connectString);
+  document.setIn(["spec", "zookeeper", "servers"], world.zookeeper.connectString.split(","));
   const file = join(folder, `${topic}.yaml`);
   writeFileSync(file, document.toString());
   await world.kafka.createTopic(topic, { partitions: 2 });

@@ -23,6 +23,14 @@ export {
   type TlsSecretRef,
   version,
 } from "./resource.ts";
+export type { ConditionReason } from "./conditions.ts";
+export {
+  type Problem,
+  problemMessage,
+  type ProblemReason,
+  problemReasons,
+  sortedProblems,
+} from "./problem.ts";
 export {
   type Condition,
   type ConditionType,

@@ -1,5 +1,7 @@
 /** docs/kafkaproxy.md, made from the schema. */
 import { type StructuralSchema, withWords } from "./crd.ts";
+import { conditions } from "./conditions.ts";
+import { advice, problemReasons } from "./problem.ts";
 import { apiVersion } from "./resource.ts";
 import { specSchema } from "./spec.ts";
 import { statusSchema } from "./status.ts";
@@ -42,7 +44,23 @@ export function resourceReference(): string {
     opening,
     ...page("spec", withWords(specSchema)),
     ...page("status", withWords(statusSchema)),
+    ...conditionsPage(),
   ].join("\n");
+}
+
+function conditionsPage(): string[] {
+  const lines = ["## Conditions\n"];
+  for (const [type, { meaning, reasons }] of Object.entries(conditions)) {
+    lines.push(`### ${type}\n`, `${meaning}\n`, "| reason | meaning |\n|---|---|");
+    for (const [reason, words] of Object.entries(reasons))
+      lines.push(`| \`${reason}\` | ${words} |`);
+    if (type === "Degraded") {
+      for (const reason of problemReasons)
+        lines.push(`| \`${reason}\` | True. ${advice[reason]} |`);
+    }
+    lines.push("");
+  }
+  return lines;
 }
 
 interface Row {

@@ -11,5 +11,4 @@ export {
 } from "./facts.ts";
 export { names, selectorLabels, selectorText } from "./names.ts";
 export type { KubernetesObject, ObjectReference } from "./object.ts";
-export { type Problem, problemMessage, type ProblemReason, problemReasons } from "./problem.ts";
 export { type Observed, type ObservedStatefulSet, statusOf } from "./status.ts";

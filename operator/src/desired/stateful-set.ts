@@ -97,7 +97,8 @@ function container(
   return {
     name: "proxy",
     image: facts.image,
-    ...given({ imagePullPolicy: facts.imagePullPolicy, env: pod.env }),
+    ...given({ imagePullPolicy: facts.imagePullPolicy }),
+    env: environment(pod.env ?? []),
     args: ["serve", "--config", `${configFolder}/${configFile}`],
     ports: [
       { name: "workers", containerPort: listener.port, protocol: "TCP" },
@@ -112,8 +113,6 @@ function container(
       readOnlyRootFilesystem: true,
       capabilities: { drop: ["ALL"] },
     },
-    // Kafka or ZooKeeper may be away when a pod starts: two minutes before it is tried anew.
-    startupProbe: probe("/healthz", { periodSeconds: 2, failureThreshold: 60 }),
     livenessProbe: probe("/healthz", { periodSeconds: 10, failureThreshold: 6 }),
     readinessProbe: probe("/readyz", { periodSeconds: 2, failureThreshold: 2 }),
     volumeMounts: [
@@ -121,6 +120,22 @@ function container(
       ...(hasSecrets ? [{ name: "secrets", mountPath: secretsFolder, readOnly: true }] : []),
     ],
   };
+}
+
+const fromPod = (name: string, fieldPath: string) => ({
+  name,
+  valueFrom: { fieldRef: { fieldPath } },
+});
+
+/** Where the pod runs, which the proxy tells those that look it up; what the user gives goes before it. */
+function environment(users: NonNullable<KafkaProxy["spec"]["pod"]["env"]>): unknown[] {
+  const ours = [
+    fromPod("KAFKAPROXY_POD", "metadata.name"),
+    // Empty where Kubernetes does not copy the label from the node.
+    fromPod("KAFKAPROXY_ZONE", "metadata.labels['topology.kubernetes.io/zone']"),
+  ];
+  const theirs = new Set(users.map(({ name }) => name));
+  return [...ours.filter(({ name }) => !theirs.has(name)), ...users];
 }
 
 /** All values from Secrets, each as the file that the configuration names; undefined without any. */

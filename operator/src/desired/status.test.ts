@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type KafkaProxy, type KafkaProxyStatus, readResource } from "../api/index.ts";
-import { type Observed, problemMessage, problemReasons, type Replicas, statusOf } from "./index.ts";
+import {
+  type KafkaProxy,
+  type KafkaProxyStatus,
+  problemMessage,
+  problemReasons,
+  readResource,
+} from "../api/index.ts";
+import { type Observed, type Replicas, statusOf } from "./index.ts";
 
 const now = Date.parse("2026-03-01T12:00:00.750Z");
 

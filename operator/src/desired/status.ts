@@ -1,16 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import {
   type Condition,
+  type ConditionReason,
   type ConditionType,
   type DeadLetters,
   durationMs,
   type KafkaProxy,
   type KafkaProxyStatus,
   type Lag,
+  type Problem,
+  problemMessage,
+  sortedProblems,
 } from "../api/index.ts";
 import type { Replicas } from "./facts.ts";
 import { selectorText } from "./names.ts";
-import { type Problem, problemMessage, sortedProblems } from "./problem.ts";
 
 /** A StatefulSet as the API server shows it, as far as the status needs it. */
 export interface ObservedStatefulSet {
@@ -38,7 +41,9 @@ export interface Observed {
   readonly deadLetters: DeadLetters | undefined;
 }
 
-type Draft = Omit<Condition, "observedGeneration" | "lastTransitionTime">;
+interface Draft extends Omit<Condition, "observedGeneration" | "lastTransitionTime"> {
+  readonly reason: ConditionReason;
+}
 
 /** What a rollout may take: this, and a drain and a minute for each pod. */
 const rolloutMs = 120_000;
@@ -110,14 +115,18 @@ function podsOf({ wanted }: Replicas, set: ObservedStatefulSet | undefined): Pod
 
 const proxies = (count: number): string => (count === 1 ? "1 proxy" : `${count} proxies`);
 
-const ready = (status: "True" | "False", reason: string, message: string): Draft => ({
+const ready = (status: "True" | "False", reason: ConditionReason, message: string): Draft => ({
   type: "Ready",
   status,
   reason,
   message,
 });
 
-const progressing = (status: "True" | "False", reason: string, message: string): Draft => ({
+const progressing = (
+  status: "True" | "False",
+  reason: ConditionReason,
+  message: string,
+): Draft => ({
   type: "Progressing",
   status,
   reason,

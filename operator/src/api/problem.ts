@@ -19,7 +19,8 @@ export interface Problem {
   readonly found: string;
 }
 
-const advice: Readonly<Record<ProblemReason, string>> = {
+/** What to do, as part of the condition's message. */
+export const advice: Readonly<Record<ProblemReason, string>> = {
   SpecRefused: "Correct spec; what runs is left as it was.",
   SecretMissing: "Make the Secret, or correct the reference; what runs is left running.",
   KafkaUnreachable:

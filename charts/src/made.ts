@@ -7,13 +7,18 @@ import { valuesSchema } from "./values-schema.ts";
 export const chartDir = join(import.meta.dirname, "../kafka-proxy");
 
 export function madeFiles(): ReadonlyMap<string, string> {
-  const crd = join(import.meta.dirname, "../../crds/kafkaproxies.yaml");
   const values = readFileSync(join(chartDir, "values.yaml"), "utf8");
   return new Map([
-    ["files/kafkaproxies.yaml", readFileSync(crd, "utf8")],
+    ["files/kafkaproxies.yaml", copy("crds/kafkaproxies.yaml")],
+    ["files/alerts.yaml", copy("examples/alerts.yaml")],
     ["files/dashboard.json", json(dashboard())],
     ["values.schema.json", json(valuesSchema(values))],
   ]);
+}
+
+/** Of a file by its path from the repository's root. */
+function copy(path: string): string {
+  return readFileSync(join(import.meta.dirname, "../..", path), "utf8");
 }
 
 /** In the house's format: short lists of words stand on one line. */

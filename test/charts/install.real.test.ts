@@ -174,8 +174,13 @@ describe("the chart on a real API server", () => {
           file,
           await helm.succeeds("template", ...released, chart, kubeVersion, values),
         );
-        const strictly = ["--dry-run=server", "--validate=strict", "-f", file];
-        const { exitCode, stderr } = await cluster.kubectl("apply", ...strictly);
+        const strictly = [
+          "--dry-run=server",
+          "--validate=strict",
+          "--server-side",
+          "--force-conflicts",
+        ];
+        const { exitCode, stderr } = await cluster.kubectl("apply", ...strictly, "-f", file);
         assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: "" });
       });
     }

@@ -17,13 +17,27 @@ interface Manifest {
   };
 }
 
-/** The CRD and the dashboard are files of their own; here only that they are there. */
+interface AlertFile {
+  readonly groups: readonly {
+    readonly name: string;
+    readonly rules: readonly {
+      readonly alert: string;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly annotations: Readonly<Record<string, string>>;
+    }[];
+  }[];
+}
+
+/** CRD, alerts and dashboard are files of their own, see below; here only that they are there. */
 function withoutLongOnes(text: string): string {
   return text
     .split(/^---\n/mu)
     .map((part) => {
       if (part.includes("\nkind: CustomResourceDefinition\n")) {
         return part.replace(/\nspec:\n[\s\S]*$/u, "\nspec: ...\n");
+      }
+      if (part.includes("\nkind: PrometheusRule\n")) {
+        return part.replace(/\n {2}groups:\n[\s\S]*$/u, "\n  groups: ...\n");
       }
       return part.replace(/\n {2}kafka-proxy\.json: \|\n[\s\S]*$/u, "\n  kafka-proxy.json: ...\n");
     })
@@ -80,6 +94,29 @@ describe("the chart", () => {
     const file = readFileSync(join(chart, "files/dashboard.json"), "utf8");
     assert.deepEqual(JSON.parse(map.data["kafka-proxy.json"] ?? ""), JSON.parse(file));
     assert.equal(map.metadata.labels?.["grafana_dashboard"], "1");
+  });
+
+  it("has the alerts that are wanted, each with its part of the runbook", async () => {
+    const values = `--values=${join(testdata, "everything", "values.yaml")}`;
+    const { spec } = (await objects(values)).find(
+      ({ kind }) => kind === "PrometheusRule",
+    ) as Manifest & { spec: AlertFile };
+    const file = join(import.meta.dirname, "../../examples/alerts.yaml");
+    const { groups } = parse(readFileSync(file, "utf8")) as AlertFile;
+    const expected = groups.map(({ name, rules }) => ({
+      name,
+      rules: rules
+        .filter(({ alert }) => alert !== "KafkaProxyRebalances")
+        .map(({ annotations: { summary }, labels, ...rule }) => ({
+          ...rule,
+          labels: { ...labels, team: "shop" },
+          annotations: {
+            summary,
+            runbook_url: `https://runbooks.example/kafka-proxy#${rule.alert.toLowerCase()}`,
+          },
+        })),
+    }));
+    assert.deepEqual(spec.groups, expected);
   });
 
   it("gives no right in the cluster where one namespace is watched", async () => {

@@ -85,6 +85,12 @@ describe("the CRD on a real API server", () => {
     });
   }
 
+  it("takes the example", async () => {
+    const file = join(import.meta.dirname, "../../../examples/kafkaproxy.yaml");
+    await cluster.apply(readFileSync(file, "utf8"));
+    await succeeds("delete", "kpx", "-n", "shop", "orders");
+  });
+
   for (const file of readdirSync(invalid)) {
     it(`refuses ${file}`, async () => {
       const { words, manifest } = readCase(file);

@@ -7,6 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { until } from "../harness/index.ts";
 import { type ControlPlane, startControlPlane } from "../servers/kubernetes/index.ts";
 import { chart, type Helm, kubeVersion, olderChart, startHelm } from "./helm.ts";
+import { kubeconform, writeSchemas } from "./kubeconform.ts";
 
 const testdata = join(import.meta.dirname, "testdata");
 const examples = join(import.meta.dirname, "../../examples");
@@ -154,6 +155,13 @@ describe("the chart on a real API server", () => {
   describe("every object is one that the server takes, field by field", () => {
     const folder = mkdtempSync(join(tmpdir(), "kafkaproxy-chart-"));
     after(() => rmSync(folder, { recursive: true, force: true }));
+    const rendered = async (name: string) => {
+      const values = `--values=${join(testdata, name, "values.yaml")}`;
+      const file = join(folder, `${name}.yaml`);
+      const text = await helm.succeeds("template", ...released, chart, kubeVersion, values);
+      writeFileSync(file, text);
+      return file;
+    };
     before(async () => {
       // A pod that is less than restricted is then warned of.
       const restricted = "pod-security.kubernetes.io/warn=restricted";
@@ -168,12 +176,7 @@ describe("the chart on a real API server", () => {
 
     for (const name of readdirSync(testdata)) {
       it(`and not even warns of, with the values of ${name}`, async () => {
-        const values = `--values=${join(testdata, name, "values.yaml")}`;
-        const file = join(folder, `${name}.yaml`);
-        writeFileSync(
-          file,
-          await helm.succeeds("template", ...released, chart, kubeVersion, values),
-        );
+        const file = await rendered(name);
         const strictly = [
           "--dry-run=server",
           "--validate=strict",
@@ -183,6 +186,22 @@ describe("the chart on a real API server", () => {
         const { exitCode, stderr } = await cluster.kubectl("apply", ...strictly, "-f", file);
         assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: "" });
       });
+
+      it(`and that kubeconform takes by this server's schemas, with the values of ${name}`, async () => {
+        writeSchemas(await kubectl("get", "--raw", "/openapi/v2"), folder);
+        assert.deepEqual(await kubeconform(await rendered(name), folder), []);
+      });
     }
+
+    it("kubeconform does look: it names a field that there is not", async () => {
+      const file = await rendered("defaults");
+      writeFileSync(
+        file,
+        readFileSync(file, "utf8").replace("\n  replicas: 1\n", "\n  replica: 1\n"),
+      );
+      const [complaint, ...more] = await kubeconform(file, folder);
+      assert.match(complaint ?? "", /^Deployment rel-kafka-proxy: .*'replica' not allowed/su);
+      assert.deepEqual(more, []);
+    });
   });
 });

@@ -2,7 +2,7 @@ import { hostname, networkInterfaces } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { deadLetterTopic, maxFrameBytes, requestTimeoutMs } from "./derived.ts";
 import type { KafkaConfig, ListenerConfig, ProxyConfig } from "./proxy-config.ts";
-import type { environmentSecrets, Settings } from "./schema.ts";
+import type { environmentPlace, environmentSecrets, Settings } from "./schema.ts";
 import { Secret, type SecretSource } from "./secret.ts";
 
 /** What defaults take from the machine. */
@@ -38,6 +38,10 @@ export function normalise(settings: Settings, surroundings: Surroundings): Proxy
     topic: settings.topic,
     consumerGroup: settings.consumerGroup,
     instance,
+    place: {
+      pod: placeOf("KAFKAPROXY_POD", surroundings),
+      zone: placeOf("KAFKAPROXY_ZONE", surroundings),
+    },
     ordinal: settings.ordinal ?? ordinalOf(instance),
     replicas: settings.replicas,
     configGeneration: settings.configGeneration,
@@ -80,6 +84,10 @@ export function normalise(settings: Settings, surroundings: Surroundings): Proxy
     drainTimeoutMs: settings.drainTimeout,
     log: settings.log,
   });
+}
+
+function placeOf(variable: keyof typeof environmentPlace, { env }: Surroundings): string {
+  return env[variable]?.trim() ?? "";
 }
 
 function kafkaConfig({ kafka }: Settings, surroundings: Surroundings): KafkaConfig {

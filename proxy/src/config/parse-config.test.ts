@@ -60,6 +60,7 @@ test("the smallest file has the documented defaults, in ms and bytes", () => {
       sessionTimeoutMs: 10_000,
       auth: undefined,
     },
+    place: { pod: "", zone: "" },
     queue: { size: 20_000, maxBytes: 128 * 1024 * 1024 },
     delivery: {
       ackTimeoutMs: 3_000,
@@ -237,6 +238,12 @@ test("where workers find it", () => {
     parseConfig({ text: smallest, format: "yaml" }, {}).listener.advertisedHost,
     "127.0.0.1",
   );
+});
+
+test("where it runs comes from the environment", () => {
+  assert.deepEqual(yaml(smallest).place, { pod: "", zone: "" });
+  const env = { KAFKAPROXY_POD: "orders-3", KAFKAPROXY_ZONE: "eu-west-1a" };
+  assert.deepEqual(yaml(smallest, env).place, { pod: "orders-3", zone: "eu-west-1a" });
 });
 
 test("sections without a value count as not given; what is no mapping is refused", () => {

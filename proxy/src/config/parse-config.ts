@@ -18,7 +18,7 @@ export interface ConfigSource {
   readonly file?: string;
 }
 
-/** Environment variables; only those of `environmentSecrets` are read. */
+/** Environment variables; only those of `environmentSecrets` and `environmentPlace` are read. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**

@@ -66,6 +66,8 @@ export interface ProxyConfig {
   readonly topic: string;
   readonly consumerGroup: string;
   readonly instance: string;
+  /** Where it runs, from the environment; "" when nobody said. */
+  readonly place: { readonly pod: string; readonly zone: string };
   readonly ordinal: number;
   readonly replicas: number;
   readonly configGeneration: number;

@@ -1,7 +1,7 @@
 /** docs/configuration.md, made from the schema. */
 import { entriesOf } from "./field.ts";
 import { propertyKeys } from "./properties.ts";
-import { environmentSecrets, settingsSchema } from "./schema.ts";
+import { environmentPlace, environmentSecrets, settingsSchema } from "./schema.ts";
 
 const opening = `# Configuration
 
@@ -26,12 +26,20 @@ zookeeper: { servers: "zk-1:2181,zk-2:2181" }
 
 const closing = (): string => `## Environment
 
-Secrets only; they go before the file.
+Of the keys, secrets only; they go before the file.
 
 | variable | key |
 |---|---|
 ${Object.entries(environmentSecrets)
   .map(([variable, key]) => `| \`${variable}\` | \`${key}\` |`)
+  .join("\n")}
+
+And where the proxy runs, which is told to whoever looks it up in ZooKeeper; on Kubernetes both come from the downward API.
+
+| variable | meaning |
+|---|---|
+${Object.entries(environmentPlace)
+  .map(([variable, meaning]) => `| \`${variable}\` | ${meaning} |`)
   .join("\n")}
 
 No secret is printed: not in the log, in errors or in /status.

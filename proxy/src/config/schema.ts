@@ -264,3 +264,9 @@ export const environmentSecrets = {
   KAFKAPROXY_KAFKA_SASL_PASSWORD: "kafka.sasl.password",
   KAFKAPROXY_ZOOKEEPER_PASSWORD: "zookeeper.auth.password",
 } as const;
+
+/** Where the proxy runs, which only its surroundings know: variable to meaning. It stands in the registry. */
+export const environmentPlace = {
+  KAFKAPROXY_POD: "Name of the pod, for people.",
+  KAFKAPROXY_ZONE: "Zone of its node, for clients that prefer what is near.",
+} as const;

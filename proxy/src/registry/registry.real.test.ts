@@ -34,7 +34,7 @@ function scene(topic: string, listener: object = {}) {
       zookeeper: { servers: server.connectString, sessionTimeout: "4s" },
       listener,
     },
-    {},
+    { KAFKAPROXY_POD: "orders-0", KAFKAPROXY_ZONE: "eu-west-1a" },
   );
   const session = new ZooKeeperSession({ servers: server.connectString, sessionTimeoutMs: 4_000 });
   session.start();
@@ -76,8 +76,8 @@ test("there from register() to close(), with what clients need", async () => {
     tls: false,
     protocol: 1,
     instance: "orders-0",
-    pod: "",
-    zone: "",
+    pod: "orders-0",
+    zone: "eu-west-1a",
     started: "1970-01-01T00:00:00.000Z",
   });
   await until("to know it", () => Promise.resolve(registry.present));

@@ -12,13 +12,9 @@ export interface RegistryOptions {
   readonly session: ZooKeeperSession;
   readonly config: Pick<
     ProxyConfig,
-    "namespace" | "topic" | "consumerGroup" | "instance" | "zookeeper" | "listener"
+    "namespace" | "topic" | "consumerGroup" | "instance" | "place" | "zookeeper" | "listener"
   >;
   readonly logger: Logger;
-  /** Name of the pod, for people. Default "": outside Kubernetes. */
-  readonly pod?: string;
-  /** Where it runs, for clients that prefer what is near. Default "": unknown. */
-  readonly zone?: string;
   /** ms since 1970. Default Date.now. */
   readonly wallClock?: () => number;
 }
@@ -64,7 +60,7 @@ export class Registry {
   }
 
   #record(port: number): RegistryRecord {
-    const { config, pod = "", zone = "", wallClock = Date.now } = this.#options;
+    const { config, wallClock = Date.now } = this.#options;
     const { advertisedHost, advertisedPort, tls } = config.listener;
     return {
       host: advertisedHost,
@@ -72,8 +68,7 @@ export class Registry {
       tls: tls !== undefined,
       protocol: protocolVersion,
       instance: config.instance,
-      pod,
-      zone,
+      ...config.place,
       started: new Date(wallClock()).toISOString(),
     };
   }

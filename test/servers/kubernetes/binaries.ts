@@ -10,9 +10,22 @@ import { need, progress } from "../machine.ts";
 const modules = join(import.meta.dirname, "go");
 const kubernetes = "1.34.4";
 const [major, minor] = kubernetes.split(".");
-const stamp = "k8s.io/component-base/version";
-/** Without them every component says that it is v0.0.0, and clients refuse it as too old. */
-const kubernetesFlags = `-X ${stamp}.gitVersion=v${kubernetes} -X ${stamp}.gitMajor=${major} -X ${stamp}.gitMinor=${minor}`;
+const helm = "3.19.5";
+/** What a program takes itself for. Without them Kubernetes would be v0.0.0, too old for any client, and Helm would render for v1.20. */
+const stamps: Record<string, readonly string[]> = {
+  kubernetes: [
+    `k8s.io/component-base/version.gitVersion=v${kubernetes}`,
+    `k8s.io/component-base/version.gitMajor=${major}`,
+    `k8s.io/component-base/version.gitMinor=${minor}`,
+  ],
+  helm: [
+    `helm.sh/helm/v3/internal/version.version=v${helm}`,
+    ...["chartutil", "lint/rules"].flatMap((where) => [
+      `helm.sh/helm/v3/pkg/${where}.k8sVersionMajor=${major}`,
+      `helm.sh/helm/v3/pkg/${where}.k8sVersionMinor=${minor}`,
+    ]),
+  ],
+};
 
 interface Source {
   readonly version: string;
@@ -34,7 +47,7 @@ const sources = {
   kubelet: ofKubernetes("kubelet"),
   "kube-proxy": ofKubernetes("kube-proxy"),
   coredns: { version: "1.12.4", module: "coredns", package: "." },
-  helm: { version: "3.19.5", module: "helm", package: "helm.sh/helm/v3/cmd/helm" },
+  helm: { version: helm, module: "helm", package: "helm.sh/helm/v3/cmd/helm" },
   kubeconform: {
     version: "0.7.0",
     module: "helm",
@@ -64,7 +77,7 @@ export async function program(name: Program): Promise<string> {
 async function build(name: Program, folder: string): Promise<void> {
   await need("go");
   const { version, module, package: target } = sources[name];
-  const flags = module === "kubernetes" ? `-s -w ${kubernetesFlags}` : "-s -w";
+  const flags = ["-s", "-w", ...(stamps[module] ?? []).map((stamp) => `-X ${stamp}`)].join(" ");
   const startedAt = performance.now();
   progress(`building ${name} ${version} from its Go module`);
   const args = [

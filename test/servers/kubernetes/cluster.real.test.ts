@@ -47,6 +47,33 @@ function shell(script: string): object {
   return { image: "localhost/busybox:1", args: ["-c", script] };
 }
 
+/** A proxy and its configuration. */
+function proxyPod(broker: string, zookeeper: string): string {
+  const config = {
+    topic: "orders",
+    consumerGroup: "billing",
+    kafka: { bootstrapServers: broker },
+    zookeeper: { servers: zookeeper },
+    listener: { host: "0.0.0.0" },
+  };
+  const volume = { name: "config", configMap: { name: "proxy" } };
+  const container = {
+    image: "localhost/kafka-proxy:dev",
+    args: ["serve", "--config", "/etc/kafkaproxy/proxy.yaml"],
+    securityContext: restricted,
+    volumeMounts: [{ name: "config", mountPath: "/etc/kafkaproxy" }],
+  };
+  return [
+    JSON.stringify({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "proxy", namespace: "default" },
+      data: { "proxy.yaml": JSON.stringify(config) },
+    }),
+    pod("proxy", container, { volumes: [volume] }),
+  ].join("\n---\n");
+}
+
 /** Processes that were started in `folder`, whatever they are. (A zombie has no folder any more.) */
 function processesIn(folder: string): string[] {
   return readdirSync("/proc").filter((pid) => {
@@ -68,8 +95,8 @@ function controlGroups(): string[] {
 describe("a cluster whose pods run", () => {
   let cluster: Cluster;
   before(async () => {
-    const { kafkaProxy } = await buildImages();
-    cluster = await startCluster({ images: [kafkaProxy] });
+    const { kafkaProxy, exampleWorker } = await buildImages();
+    cluster = await startCluster({ images: [kafkaProxy, exampleWorker] });
   });
   after(() => cluster.stop());
 
@@ -126,13 +153,11 @@ describe("a cluster whose pods run", () => {
     assert.equal(itself, "lamp\n");
   });
 
-  it("lets pods reach a Kafka and a ZooKeeper, and this process what it forwards", async () => {
+  it("lets pods reach a Kafka and a ZooKeeper, so that proxy and worker work, and this process what it forwards", async () => {
     const place = { host: cluster.address, netns: cluster.netns };
     const [kafka, zookeeper] = await Promise.all([startKafka(place), startZooKeeper(place)]);
     try {
       await kafka.createTopic("orders", { partitions: 2 });
-      await kafka.produce("orders", [{ value: "one" }]);
-      assert.equal((await kafka.consumeAll("orders")).length, 1);
       const [broker = ""] = kafka.bootstrapServers;
       const [toKafka, toZooKeeper] = [broker, zookeeper.connectString].map(
         (address) => `nc -w 5 ${address.replace(":", " ")}`,
@@ -149,6 +174,18 @@ describe("a cluster whose pods run", () => {
         socket.on("error", reject);
       });
       assert.equal(answer, "imok");
+      await cluster.apply(proxyPod(broker, zookeeper.connectString));
+      const env = [
+        { name: "KAFKAPROXY_ZOOKEEPER", value: zookeeper.connectString },
+        { name: "KAFKAPROXY_TOPIC", value: "orders" },
+        { name: "KAFKAPROXY_CONSUMER_GROUP", value: "billing" },
+      ];
+      const image = "localhost/kafka-proxy-example-worker:dev";
+      await cluster.apply(pod("worker", { image, env, securityContext: restricted }));
+      await kafka.fill("orders", { count: 2_000, valueBytes: 100 });
+      await eventually("all of them are processed", async () => {
+        return (await kafka.lag("billing", "orders")) === 0 ? true : undefined;
+      });
     } finally {
       await Promise.all([kafka.stop(), zookeeper.stop()]);
     }

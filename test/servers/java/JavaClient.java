@@ -1,3 +1,5 @@
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -50,7 +52,10 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * argument is JSON too: the properties that all clients share, bootstrap.servers and security.
  */
 public final class JavaClient {
-  private static final ObjectMapper JSON = new ObjectMapper();
+  /** A record's value is one string here, in base64: larger than Jackson takes by default. */
+  private static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
+      .streamReadConstraints(StreamReadConstraints.builder().maxStringLength(64 << 20).build())
+      .build());
   private static final int DEADLINE_SECONDS = 60;
 
   private final Map<String, String> connection;

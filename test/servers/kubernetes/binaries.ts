@@ -38,7 +38,8 @@ function ofKubernetes(command: string): Source {
   return { version: kubernetes, module: "kubernetes", package: `k8s.io/kubernetes/cmd/${command}` };
 }
 
-const sources = {
+/** Exported for the test that compares the versions with the modules. */
+export const sources = {
   etcd: { version: "3.6.5", module: "etcd", package: "go.etcd.io/etcd/server/v3" },
   "kube-apiserver": ofKubernetes("kube-apiserver"),
   "kube-controller-manager": ofKubernetes("kube-controller-manager"),

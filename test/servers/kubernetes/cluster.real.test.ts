@@ -153,6 +153,27 @@ describe("a cluster whose pods run", () => {
     assert.equal(itself, "lamp\n");
   });
 
+  it("lets pods reach the API server, which knows them by their tokens", async () => {
+    const ask = `
+      const token = require("fs").readFileSync("/var/run/secrets/kubernetes.io/serviceaccount/token");
+      const headers = { authorization: "Bearer " + token };
+      fetch("https://kubernetes.default.svc/api/v1/nodes", { headers })
+        .then((response) => response.json()).then(({ message }) => console.log(message));`;
+    const container = {
+      image: "localhost/kafka-proxy:dev",
+      command: ["node", "-e", ask],
+      env: [
+        {
+          name: "NODE_EXTRA_CA_CERTS",
+          value: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+        },
+      ],
+      securityContext: restricted,
+    };
+    await cluster.apply(pod("asker", container));
+    assert.match(await output("asker"), /"system:serviceaccount:default:default" cannot list/u);
+  });
+
   it("lets pods reach a Kafka and a ZooKeeper, so that proxy and worker work, and this process what it forwards", async () => {
     const place = { host: cluster.address, netns: cluster.netns };
     const [kafka, zookeeper] = await Promise.all([startKafka(place), startZooKeeper(place)]);

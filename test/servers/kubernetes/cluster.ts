@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runProgram } from "../java.ts";
+import { runProgram, type ProgramResult } from "../java.ts";
 import { need } from "../machine.ts";
 import { within, type NetworkNamespace } from "../netns.ts";
 import { keepLogs, makeRunFolder, type RunFolder } from "../run-folder.ts";
@@ -57,13 +57,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const base = join(folder.data, "base-images.tar");
     await writeBaseImages(base);
     const images = [base, ...(options.images ?? [])];
-    const loaded = Promise.all(images.map((file) => loadImage(folder, file)));
-    loaded.catch(() => undefined); // awaited below, where the control plane's own failure comes first
-    const controlPlane = await startControlPlane({ ...options, place });
+    const starting = startControlPlane({ ...options, place });
+    const loading = Promise.all(images.map((file) => loadImage(folder, file)));
+    await Promise.allSettled([starting, loading]); // both at their end: nothing starts any more when one has failed
+    const controlPlane = await starting;
     node.onStop(() => controlPlane.stop());
+    await loading;
     const pki = await certificates();
     writeKubeconfigs(folder, controlPlane.insideServer, pki);
-    await loaded;
     writeFileSync(join(folder.dir, "control-plane-is-ready"), "");
     await untilNodeIsReady(controlPlane);
     return {
@@ -122,7 +123,8 @@ async function startNode(): Promise<Node> {
     env,
     folder,
     tidy: removeControlGroups(cgroup),
-    ready: (log) => log.includes("network is up"),
+    ready: async (log) =>
+      log.includes("network is up") && (await containerd(folder, "version")).exitCode === 0,
   });
   const gatewaySocket = join(folder.dir, "gateway.sock");
   const forwarder = makeForwarder(gatewaySocket);
@@ -169,18 +171,14 @@ function writeKubeconfigs(folder: RunFolder, server: string, pki: Certificates):
   }
 }
 
+async function containerd(folder: RunFolder, ...args: string[]): Promise<ProgramResult> {
+  const client = ["--address", containerdSocket(folder), "--connect-timeout", "1s"];
+  return runProgram("ctr", [...client, "--namespace", "k8s.io", ...args]);
+}
+
 async function loadImage(folder: RunFolder, file: string): Promise<void> {
-  const deadline = performance.now() + readyDeadlineMs;
-  const client = ["--address", containerdSocket(folder), "--namespace", "k8s.io"];
-  for (;;) {
-    const result = await runProgram("ctr", [...client, "images", "import", file]);
-    if (result.exitCode === 0) return;
-    const starting = /connection refused|no such file or directory|deadline exceeded/u;
-    if (!starting.test(result.stderr) || performance.now() > deadline) {
-      throw new Error(`containerd does not take ${file}: ${result.stderr.trim()}`);
-    }
-    await sleep(200);
-  }
+  const { exitCode, stderr } = await containerd(folder, "images", "import", file);
+  if (exitCode !== 0) throw new Error(`containerd does not take ${file}: ${stderr.trim()}`);
 }
 
 async function untilNodeIsReady(cluster: ControlPlane): Promise<void> {

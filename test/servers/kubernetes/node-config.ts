@@ -50,6 +50,8 @@ sandbox_image = "localhost/pause:1"
 # Without CAP_SYS_RESOURCE nobody may lower it, and runc would give every pod up.
 restrict_oom_score_adj = true
 netns_mounts_under_state_dir = true
+# Its profile would be loaded into the machine's kernel, and stay there.
+disable_apparmor = true
 [${cri}.containerd]
 snapshotter = "overlayfs"
 [${cri}.containerd.runtimes.runc]

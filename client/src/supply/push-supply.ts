@@ -3,6 +3,12 @@ import { Rotation, type Source, type Supply, type Taker } from "./supply.ts";
 
 /** A proxy that has delivered nothing for this long lends its credit to those that do, in ms. */
 const idleAfterMs = 100;
+/** While slots are empty it need not be so long: who has something to deliver does so in a round trip, in ms. */
+const visitMs = 25;
+/** With the round trip, and the clock by which credit is looked at. */
+const longestVisitMs = 250;
+/** A lone credit spends one part of its time on visits to idle proxies, and so many with busy ones. */
+const betweenVisits = 4;
 
 interface SourceCredit {
   readonly source: Source;
@@ -13,21 +19,24 @@ interface SourceCredit {
   revocationId: number;
   deliveredAt: number;
   grantedAt: number;
+  /** It used up what it had, and has not yet been idle with new credit: it may have more. */
+  hungry: boolean;
 }
 
 /**
  * The credit of all proxies together is the room there is, never more.
  *
  * Every proxy has one credit if there are enough, so that it can begin; proxies that deliver share
- * the rest. When a busy one has none left, idle ones give theirs back: a credit counts as theirs
- * until they confirm, so what is on its way finds room.
+ * the rest. When a busy one has none left and slots are empty, idle ones give theirs back: a credit
+ * counts as theirs until they confirm, so what is on its way finds room. From then on they get one
+ * for a short visit in turn, so that the busy ones fill the slots however many proxies are idle.
  */
 export class PushSupply implements Supply {
   readonly #sources = new Map<Source, SourceCredit>();
   readonly #takers = new Set<Taker>();
-  readonly #turns = new Rotation();
   readonly #takerTurns = new Rotation();
   #lastRequestId = 0;
+  #nextVisitAt = 0;
 
   addTaker(taker: Taker): void {
     this.#takers.add(taker);
@@ -58,7 +67,8 @@ export class PushSupply implements Supply {
       revoking: 0,
       revocationId: 0,
       deliveredAt: Number.NEGATIVE_INFINITY,
-      grantedAt: Number.NEGATIVE_INFINITY,
+      grantedAt: 0,
+      hungry: false,
     });
   }
 
@@ -71,6 +81,7 @@ export class PushSupply implements Supply {
     if (state !== undefined && count > 0) {
       state.credit = Math.max(0, state.credit - count);
       state.deliveredAt = now;
+      state.hungry = state.credit === 0;
     }
     for (const taker of this.#takerTurns.order([...this.#takers])) {
       if (taker.capacity - taker.used >= count) {
@@ -94,14 +105,19 @@ export class PushSupply implements Supply {
     state.credit = Math.max(0, state.credit + delta);
     if (requestId === state.revocationId) {
       state.revoking = 0;
+      // What it had in quieter times was no visit.
+      const visitedMs = Math.min(now - usedAt(state), longestVisitMs);
+      const pauseMs = (visitedMs * betweenVisits) / Math.max(1, this.#capacity());
+      this.#nextVisitAt = Math.max(this.#nextVisitAt, now + pauseMs);
     }
     this.pump(now);
   }
 
   pump(now: number): void {
-    const sources = this.#turns.order(
-      [...this.#sources.values()].filter(({ source }) => source.asking),
-    );
+    // Who has waited longest is the first: taking turns by counting can miss the same one each time.
+    const sources = [...this.#sources.values()]
+      .filter(({ source }) => source.asking)
+      .sort((a, b) => a.grantedAt - b.grantedAt);
     if (sources.length === 0) {
       return;
     }
@@ -110,15 +126,24 @@ export class PushSupply implements Supply {
       this.#revokeDown(sources, -free);
       return;
     }
-    const busy = sources.filter(({ deliveredAt }) => now - deliveredAt < idleAfterMs);
+    for (const state of sources) {
+      state.hungry &&= state.credit === 0 || now - usedAt(state) < idleAfterMs;
+    }
+    const pressed = sources.some(({ hungry }) => hungry);
+    const busy = sources.filter(
+      ({ hungry, deliveredAt }) => hungry || now - deliveredAt < idleAfterMs,
+    );
     const grants = new Map<SourceCredit, number>();
     const grant = (state: SourceCredit, count: number): void => {
       grants.set(state, (grants.get(state) ?? 0) + count);
       free -= count;
     };
-    for (const state of sources) {
+    for (const state of pressed ? [...this.#visited(now, sources, busy), ...busy] : sources) {
       if (free > 0 && state.credit === 0) {
         grant(state, 1);
+        if (!busy.includes(state)) {
+          this.#nextVisitAt = now + idleAfterMs;
+        }
       }
     }
     const sharing = (busy.length > 0 ? busy : sources).filter(({ revoking }) => revoking === 0);
@@ -133,21 +158,46 @@ export class PushSupply implements Supply {
       state.grantedAt = now;
       state.source.send({ type: "credit", requestId: this.#nextRequestId(), delta: count });
     }
-    if (free === 0) {
+    if (free === 0 && pressed) {
+      this.#moveToBusy(now, sources, busy);
+    } else if (free === 0) {
       this.#moveFromIdle(now, sources);
     }
   }
 
-  /** Busy or empty-handed proxies are short: idle ones keep one credit, or none when there are too few. */
+  /** The idle one that has waited longest for credit, when it is time for a visit again. */
+  #visited(
+    now: number,
+    sources: readonly SourceCredit[],
+    busy: readonly SourceCredit[],
+  ): SourceCredit[] {
+    if (now < this.#nextVisitAt) {
+      return [];
+    }
+    return sources.filter((state) => state.credit === 0 && !busy.includes(state)).slice(0, 1);
+  }
+
+  /** Some proxy could use the credit that idle ones hold: at once where slots are empty, else other idle ones get their turn. */
+  #moveToBusy(now: number, sources: readonly SourceCredit[], busy: readonly SourceCredit[]): void {
+    const isEmptySlot = [...this.#takers].some((taker) => taker.idle && taker.capacity > 0);
+    const others = sources.some((state) => state.credit === 0 && !busy.includes(state));
+    for (const state of sources) {
+      const restedMs = now - usedAt(state);
+      const wanted = isEmptySlot ? restedMs >= visitMs : others && restedMs >= idleAfterMs;
+      if (wanted && !busy.includes(state)) {
+        this.#revoke(state, state.credit);
+      }
+    }
+  }
+
+  /** Nobody is known to have more, and some are empty-handed: idle ones keep one credit, or none when there are too few. */
   #moveFromIdle(now: number, sources: readonly SourceCredit[]): void {
     const empty = sources.filter(({ credit }) => credit === 0);
     if (empty.length === 0) {
       return;
     }
     // A credit is left for a while where it was granted, or it would do nothing but travel.
-    const idle = sources.filter(
-      ({ deliveredAt, grantedAt }) => now - Math.max(deliveredAt, grantedAt) >= idleAfterMs,
-    );
+    const idle = sources.filter((state) => now - usedAt(state) >= idleAfterMs);
     const rich = idle.filter(({ credit }) => credit > 1);
     for (const state of rich) {
       this.#revoke(state, state.credit - 1);
@@ -200,8 +250,21 @@ export class PushSupply implements Supply {
     return room;
   }
 
+  #capacity(): number {
+    let capacity = 0;
+    for (const taker of this.#takers) {
+      capacity += taker.capacity;
+    }
+    return capacity;
+  }
+
   #nextRequestId(): number {
     this.#lastRequestId = this.#lastRequestId >= 0xffff_ffff ? 1 : this.#lastRequestId + 1;
     return this.#lastRequestId;
   }
+}
+
+/** When it last delivered or got credit. */
+function usedAt({ deliveredAt, grantedAt }: SourceCredit): number {
+  return Math.max(deliveredAt, grantedAt);
 }

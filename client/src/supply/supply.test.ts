@@ -223,3 +223,52 @@ test("a lost connection gives the room of its requests back", () => {
   supply.down(0, proxy);
   assert.equal(supply.outstanding(taker), 0);
 });
+
+for (const { proxies: count, slots, prefetch, busyOnes } of [
+  { proxies: 4, slots: 1, prefetch: 0, busyOnes: 1 },
+  { proxies: 10, slots: 1, prefetch: 1, busyOnes: 1 },
+  { proxies: 20, slots: 5, prefetch: 5, busyOnes: 1 },
+  { proxies: 30, slots: 2, prefetch: 2, busyOnes: 2 },
+  { proxies: 3, slots: 20, prefetch: 0, busyOnes: 1 },
+]) {
+  test(`push: ${busyOnes} busy of ${count} proxies fill ${slots} slots, and an idle one is not forgotten`, () => {
+    const [workMs, totalMs] = [20, 10_000];
+    const supply = new PushSupply();
+    const proxies = Array.from({ length: count }, () => new ModelProxy(true));
+    const taker = new ModelTaker(slots, prefetch);
+    supply.addTaker(taker);
+    for (const proxy of proxies) supply.up(0, proxy);
+    const ends: number[] = [];
+    let served: number | undefined;
+    // A frame takes a millisecond each way; credit is looked at after each event, and every 100 ms.
+    for (let now = 0; now < totalMs; now++) {
+      let pump = now % 100 === 0;
+      for (const [index, proxy] of proxies.entries()) {
+        if (index < busyOnes) proxy.ready = 100;
+        else if (index === count - 1 && now === totalMs / 2) proxy.ready = 1;
+        const arrived = proxy.toClient.splice(0);
+        for (const frame of proxy.toProxy.splice(0)) proxy.receive(frame);
+        proxy.act();
+        for (const frame of arrived) {
+          pump = true;
+          if (frame.type === "credit") supply.credit(now, proxy, frame);
+          if (frame.type !== "deliver") continue;
+          assert.equal(supply.delivered(now, proxy, 0, frame.records.length), taker);
+          taker.used += frame.records.length;
+          if (index >= busyOnes) served ??= now;
+        }
+      }
+      while (ends[0] === now) {
+        pump = true;
+        ends.shift();
+        taker.used -= 1;
+        taker.done += 1;
+      }
+      while (ends.length < Math.min(taker.used, slots)) ends.push(now + workMs);
+      if (pump) supply.pump(now);
+    }
+    const most = (slots * totalMs) / workMs;
+    assert.ok(taker.done > 0.6 * most, `${taker.done} of ${most}`);
+    assert.ok(served !== undefined, "the idle one's message was never fetched");
+  });
+}

@@ -85,6 +85,17 @@ function processesIn(folder: string): string[] {
   });
 }
 
+/** What a kubelet or a kube-proxy would set for the whole machine. */
+function settings(): string[] {
+  const names = [
+    "vm/overcommit_memory",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "net/ipv4/ip_forward",
+  ];
+  return names.map((name) => readFileSync(`/proc/sys/${name}`, "utf8"));
+}
+
 function controlGroups(): string[] {
   return readdirSync("/sys/fs/cgroup", { withFileTypes: true })
     .filter((controller) => controller.isDirectory())
@@ -269,12 +280,14 @@ async function nothingIsLeft(folders: readonly string[], groupsBefore: string[])
 }
 
 describe("the end of a cluster", () => {
-  it("leaves nothing behind", async () => {
+  it("leaves nothing behind, and the machine's settings as they were", async () => {
     const groupsBefore = controlGroups();
+    const settingsBefore = settings();
     const cluster = await startCluster();
     await cluster.apply(pod("busy", shell("while true; do sleep 1; done")));
     await cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=60s");
     const folders = foldersOf(cluster);
+    assert.deepEqual(settings(), settingsBefore);
     await cluster.stop();
     await nothingIsLeft(folders, groupsBefore);
   });

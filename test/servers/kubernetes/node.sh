@@ -7,6 +7,13 @@ set -eu
 mount --make-rshared /
 for folder in /run /var/log /var/lib; do mount -t tmpfs tmpfs "$folder"; done
 mkdir -p /run/lock
+# The kubelet sets these for the whole machine: it gets copies.
+for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops \
+	kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
+	copy="/run/$(echo "$name" | tr / -)"
+	cat "/proc/sys/$name" >"$copy"
+	mount --bind "$copy" "/proc/sys/$name"
+done
 
 # Network: a bridge with the one address that everything inside is reached by. No way leads out.
 ip link set lo up

@@ -120,9 +120,9 @@ function runUp(
 export async function setStage(options: StageOptions): Promise<Stage> {
   const { say, interrupted } = options;
   const folder = mkdtempSync(join(tmpdir(), "kafkaproxy-demo-"));
-  const closers: (() => Promise<void> | void)[] = [
-    () => rmSync(folder, { recursive: true, force: true }),
-  ];
+  // At the very end, however it comes: `up` reads the resource in it.
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const closers: (() => Promise<void> | void)[] = [];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
   };

@@ -74,7 +74,11 @@ export class HttpKubeClient implements KubeClient {
         body,
         {
           ...headers,
-          ...(body !== undefined && { "content-type": request.contentType ?? "application/json" }),
+          ...(body !== undefined && {
+            "content-type": request.contentType ?? "application/json",
+            // Node leaves it out for DELETE: the server then takes the body for the next request.
+            "content-length": String(body.byteLength),
+          }),
         },
         request,
       );

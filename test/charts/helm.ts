@@ -8,9 +8,6 @@ import { program } from "../servers/kubernetes/index.ts";
 export const chart = join(import.meta.dirname, "../../charts/kafka-proxy");
 export const olderChart = join(import.meta.dirname, "older-chart");
 
-/** A Helm built from its module takes clusters for ancient unless it is told or asks one. */
-export const kubeVersion = "--kube-version=1.34.4";
-
 export interface HelmResult {
   readonly exitCode: number;
   readonly stdout: string;

@@ -6,29 +6,12 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { until } from "../harness/index.ts";
 import { type ControlPlane, startControlPlane } from "../servers/kubernetes/index.ts";
-import { chart, type Helm, kubeVersion, olderChart, startHelm } from "./helm.ts";
+import { chart, type Helm, olderChart, startHelm } from "./helm.ts";
 import { kubeconform, writeSchemas } from "./kubeconform.ts";
+import { monitoringCrds } from "./monitoring.ts";
 
 const testdata = join(import.meta.dirname, "testdata");
 const examples = join(import.meta.dirname, "../../examples");
-
-/** Of the Prometheus operator, as far as a server must know them to take one. */
-function monitoringCrd(kind: string, plural: string): object {
-  const schema = {
-    openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
-  };
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `${plural}.monitoring.coreos.com` },
-    spec: {
-      group: "monitoring.coreos.com",
-      scope: "Namespaced",
-      names: { kind, plural },
-      versions: [{ name: "v1", served: true, storage: true, schema }],
-    },
-  };
-}
 
 describe("the chart on a real API server", () => {
   let cluster: ControlPlane;
@@ -118,7 +101,12 @@ describe("the chart on a real API server", () => {
   });
 
   it("takes the CRD over again when it is installed anew, and removes it where it is told to", async () => {
-    await helm.succeeds("install", ...released, chart, "--set=crds.keep=false");
+    const other = ["install", "other", chart, "--namespace=operators"];
+    assert.match((await helm.run(...other)).stderr, /invalid ownership metadata.*"rel"/su);
+    await helm.succeeds(...other, "--take-ownership");
+    await helm.succeeds("uninstall", "other", "--namespace=operators", "--wait");
+    const back = ["--set=crds.keep=false", "--take-ownership"];
+    await helm.succeeds("install", ...released, chart, ...back);
     assert.equal((await names("kpx", "--namespace=shop")).length, 1);
     await helm.succeeds("uninstall", ...released, "--wait");
     await until("the CRD is gone", async () => {
@@ -158,7 +146,7 @@ describe("the chart on a real API server", () => {
     const rendered = async (name: string) => {
       const values = `--values=${join(testdata, name, "values.yaml")}`;
       const file = join(folder, `${name}.yaml`);
-      const text = await helm.succeeds("template", ...released, chart, kubeVersion, values);
+      const text = await helm.succeeds("template", ...released, chart, values);
       writeFileSync(file, text);
       return file;
     };
@@ -166,8 +154,7 @@ describe("the chart on a real API server", () => {
       // A pod that is less than restricted is then warned of.
       const restricted = "pod-security.kubernetes.io/warn=restricted";
       await kubectl("label", "namespace", "operators", restricted);
-      await cluster.apply(JSON.stringify(monitoringCrd("PodMonitor", "podmonitors")));
-      await cluster.apply(JSON.stringify(monitoringCrd("PrometheusRule", "prometheusrules")));
+      for (const crd of monitoringCrds) await cluster.apply(JSON.stringify(crd));
       await until("monitoring is served", async () => {
         const { exitCode } = await cluster.kubectl("get", "podmonitors,prometheusrules");
         return exitCode === 0;

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
-import { chart, type Helm, kubeVersion, startHelm } from "./helm.ts";
+import { chart, type Helm, startHelm } from "./helm.ts";
 
 const testdata = join(import.meta.dirname, "testdata");
 
@@ -52,7 +52,7 @@ describe("the chart", () => {
   after(() => helm.close());
 
   const template = (...args: string[]) =>
-    helm.succeeds("template", "rel", chart, "--namespace=operators", kubeVersion, ...args);
+    helm.succeeds("template", "rel", chart, "--namespace=operators", ...args);
   const objects = async (...args: string[]) =>
     parseAllDocuments(await template(...args)).map((document) => document.toJS() as Manifest);
 
@@ -60,7 +60,7 @@ describe("the chart", () => {
     const values = `--values=${join(testdata, name, "values.yaml")}`;
 
     it(`passes the linter with the values of ${name}`, async () => {
-      const said = await helm.succeeds("lint", "--strict", chart, kubeVersion, values);
+      const said = await helm.succeeds("lint", "--strict", chart, values);
       assert.match(said, /1 chart\(s\) linted, 0 chart\(s\) failed/u);
     });
 
@@ -144,7 +144,7 @@ describe("the chart", () => {
   ];
   for (const [flag, words] of refused) {
     it(`refuses ${flag} by name`, async () => {
-      const { exitCode, stderr } = await helm.run("template", "rel", chart, kubeVersion, flag);
+      const { exitCode, stderr } = await helm.run("template", "rel", chart, flag);
       assert.equal(exitCode, 1);
       assert.ok(stderr.includes(`- ${words}`), stderr);
     });

@@ -2,7 +2,7 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseDocument } from "yaml";
 import {
@@ -72,10 +72,12 @@ function kill(pid: number): void {
 function runUp(
   resourceFile: string,
   proxies: Map<string, StagedProxy>,
-  say: (line: string) => void,
+  { say, interrupted }: StageOptions,
 ): ChildProcess {
   const up = fork(cli, ["--json", "up", "-f", resourceFile], {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
+    // What it leaves when it is ended by force goes with our folder.
+    env: { ...process.env, TMPDIR: dirname(resourceFile) },
     // Ctrl-C on the terminal is for the demo, which ends it in order.
     detached: true,
   });
@@ -93,7 +95,7 @@ function runUp(
   process.once("exit", killAll);
   up.once("exit", (code) => {
     process.off("exit", killAll);
-    if (code !== 0 && code !== null) process.stderr.write(log.join(""));
+    if (code !== 0 && code !== null && !interrupted.aborted) process.stderr.write(log.join(""));
   });
   if (up.stdout === null) throw new Error("up has no standard output");
   createInterface({ input: up.stdout }).on("line", (line) => {
@@ -145,7 +147,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       `topic ${topic} with ${options.partitions} partitions; kafkaproxy up -f kafkaproxy.yaml ...`,
     );
     const proxies = new Map<string, StagedProxy>();
-    const up = runUp(resourceFile, proxies, say);
+    const up = runUp(resourceFile, proxies, options);
     closers.push(async () => {
       if (up.exitCode !== null || up.signalCode !== null) return;
       up.kill("SIGTERM");

@@ -32,9 +32,12 @@ export function keepLogs(): void {
   failed = true;
 }
 
+/** What Ctrl-C ends is no failure. */
+const interruptedCode = 130;
+
 function clear(exitCode: number): void {
   for (const { dir, data } of made) {
-    if (failed || exitCode !== 0) {
+    if (failed || (exitCode !== 0 && exitCode !== interruptedCode)) {
       rmSync(data, { recursive: true, force: true });
       process.stderr.write(`servers: logs kept in ${dir}\n`);
     } else rmSync(dir, { recursive: true, force: true });

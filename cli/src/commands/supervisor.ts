@@ -42,6 +42,8 @@ export function supervise(
 ): Supervisor {
   const running = new Map<SupervisedProxy, ChildProcess>();
   const waiting = new Map<SupervisedProxy, NodeJS.Timeout>();
+  /** Told by somebody else already: told again it would end at once. */
+  const draining = new Set<ChildProcess>();
   let stopping = false;
   let worst = 0;
   const { promise: finished, resolve } = Promise.withResolvers<number>();
@@ -62,11 +64,13 @@ export function supervise(
     running.set(proxy, child);
     onEvent({ event: "started", instance: proxy.instance, pid });
     child.on("message", (report: ProxyReport) => {
+      if (report.state === "draining") draining.add(child);
       onEvent({ ...report, event: "report", instance: proxy.instance, pid });
     });
     const end = (code: number | null, signal: string | null) => {
       if (!running.has(proxy)) return;
       running.delete(proxy);
+      draining.delete(child);
       const again = !stopping && code !== 0 && code !== 2;
       const nextMs =
         performance.now() - startedAt > healthyAfterMs ? restartDelayMs.first : delayMs;
@@ -104,7 +108,9 @@ export function supervise(
       stopping = true;
       for (const timer of waiting.values()) clearTimeout(timer);
       waiting.clear();
-      for (const child of running.values()) child.kill(signal);
+      for (const child of running.values()) {
+        if (signal === "SIGKILL" || !draining.has(child)) child.kill(signal);
+      }
       finishWhenIdle();
       await finished;
     },

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { KubeClient } from "./kube-client.ts";
+import { KubeError } from "./kube-error.ts";
+import { LeaderElection } from "./leader-election.ts";
+import { quiet, until } from "./test-api.ts";
+
+/** One Lease as the API server keeps it, with faults. */
+class LeaseServer {
+  lease: { metadata: { resourceVersion: string }; spec: { holderIdentity?: string } } | undefined;
+  version = 0;
+  #away = new Set<string>();
+
+  /** Requests of this contender are not answered. */
+  cut(identity: string): void {
+    this.#away.add(identity);
+  }
+
+  mend(identity: string): void {
+    this.#away.delete(identity);
+  }
+
+  client(identity: string): KubeClient {
+    return {
+      request: async <T>(verb: string, _path: string, request?: { body?: unknown }): Promise<T> => {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        if (this.#away.has(identity)) throw new KubeError("unreachable", "cut");
+        return this.#serve(verb, request?.body) as T;
+      },
+      async *lines() {
+        yield* [];
+        throw new KubeError("invalid", "an election watches nothing");
+      },
+    };
+  }
+
+  #serve(verb: string, body: unknown): unknown {
+    const given = body as LeaseServer["lease"];
+    if (verb === "GET") {
+      if (this.lease === undefined) throw new KubeError("not-found", "no lease");
+      return structuredClone(this.lease);
+    }
+    const known = this.lease?.metadata.resourceVersion;
+    if (verb === "POST" ? this.lease !== undefined : given?.metadata.resourceVersion !== known) {
+      throw new KubeError("conflict", "written by another");
+    }
+    this.version += 1;
+    this.lease = structuredClone({
+      ...given!,
+      metadata: { ...given!.metadata, resourceVersion: String(this.version) },
+    });
+    return structuredClone(this.lease);
+  }
+}
+
+function contend(server: LeaseServer, identity: string, leaders: Set<string>) {
+  const stop = new AbortController();
+  const election = new LeaderElection({
+    client: server.client(identity),
+    namespace: "ns",
+    name: "lease",
+    identity,
+    leaseDurationMs: 1_500,
+    renewDeadlineMs: 1_000,
+    retryMs: 100,
+    logger: quiet,
+  });
+  const ended = election.run(async (signal) => {
+    assert.deepEqual([...leaders], [], `${identity} leads beside another`);
+    leaders.add(identity);
+    if (!signal.aborted) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    }
+    leaders.delete(identity);
+  }, stop.signal);
+  return {
+    election,
+    close: async () => {
+      stop.abort();
+      await ended;
+    },
+  };
+}
+
+test("one leads; when it closes the next leads at once", async () => {
+  const server = new LeaseServer();
+  const leaders = new Set<string>();
+  const a = contend(server, "a", leaders);
+  await until("a leads", () => leaders.has("a"));
+  const b = contend(server, "b", leaders);
+  await until("b has looked", () => b.election.state === "contending");
+  await a.close();
+  assert.equal(server.lease?.spec.holderIdentity, "");
+  await until("b leads", () => leaders.has("b"));
+  await b.close();
+});
+
+test("a leader that can't renew stops before another can begin, and contends again", async () => {
+  const server = new LeaseServer();
+  const leaders = new Set<string>();
+  const a = contend(server, "a", leaders);
+  await until("a leads", () => leaders.has("a"));
+  const b = contend(server, "b", leaders);
+  server.cut("a");
+  await until("a has stopped", () => leaders.size === 0);
+  assert.throws(() => a.election.check(), { code: "not-leading" });
+  await until("b leads", () => leaders.has("b"));
+  server.mend("a");
+  await b.close();
+  await until("a leads again", () => leaders.has("a"));
+  await a.close();
+});
+
+test("a lease that another has taken ends the work", async () => {
+  const server = new LeaseServer();
+  const leaders = new Set<string>();
+  const a = contend(server, "a", leaders);
+  await until("a leads", () => leaders.has("a"));
+  server.lease = { metadata: { resourceVersion: "x" }, spec: { holderIdentity: "somebody" } };
+  await until("a has stopped", () => leaders.size === 0);
+  await a.close();
+  assert.equal(server.lease.spec.holderIdentity, "somebody", "not given back by who has it not");
+});
+
+test("times that leave no room to stop are refused", () => {
+  assert.throws(
+    () =>
+      new LeaderElection({
+        client: new LeaseServer().client("a"),
+        namespace: "ns",
+        name: "lease",
+        identity: "a",
+        leaseDurationMs: 10_000,
+        renewDeadlineMs: 10_000,
+        logger: quiet,
+      }),
+    { code: "bad-access" },
+  );
+});

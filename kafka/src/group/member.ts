@@ -37,6 +37,8 @@ export class GroupMember {
 
   #state: MemberState = "idle";
   #refusal: KafkaError | undefined;
+  /** The trouble that was said last, while it lasts. */
+  #trouble: string | undefined;
   #memberId = "";
   #partitionCount = 0;
   #rejoinWanted = true;
@@ -228,23 +230,31 @@ export class GroupMember {
     } else if (error.code === "topic-not-found" && this.identity === undefined) {
       this.#refusal = error;
       this.#setState("refused");
-      this.#logger.error({ error }, "group: the topic is not there, trying again");
+      this.#say("error", error, "group: the topic is not there, trying again");
     } else if (error.retriable) {
       this.#setState("unreachable");
-      this.#logger.warn({ error }, "group: can't join, trying again");
+      this.#say("warn", error, "group: can't join, trying again");
     } else {
       this.#refusal = error;
       this.#setState("refused");
-      this.#logger.error({ error }, "group: not taken in, trying again in a while");
+      this.#say("error", error, "group: not taken in, trying again in a while");
     }
     return false;
   }
 
   #heartbeatSucceeded(rebalancing: boolean): void {
+    this.#trouble = undefined;
     if (this.#state === "unreachable" && this.#ownership.identity !== undefined) {
       this.#setState(this.#joinUnderWay ? "rebalancing" : "stable");
     }
     if (rebalancing && !this.#joinUnderWay) this.#wantRejoin();
+  }
+
+  /** Loudly when the trouble begins or turns into another one, not at each attempt: an outage may be long. */
+  #say(level: "warn" | "error", error: KafkaError, words: string): void {
+    const trouble = level === "warn" ? "unreachable" : error.message;
+    this.#logger[this.#trouble === trouble ? "debug" : level]({ error }, words);
+    this.#trouble = trouble;
   }
 
   #heartbeatFailed(error: KafkaError, identity: MemberIdentity): void {
@@ -259,7 +269,7 @@ export class GroupMember {
       this.#wantRejoin();
     } else if (error.code === "unreachable" || error.code === "timeout") {
       this.#setState("unreachable");
-      this.#logger.warn({ error }, "group: no heartbeat");
+      this.#say("warn", error, "group: no heartbeat");
       // What waits at the same broker would wait for the whole rebalance time-out.
       this.#protocol.abandon();
     } else {

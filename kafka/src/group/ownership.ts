@@ -86,7 +86,10 @@ export class Ownership {
         await this.#handlers.assigned(mine, identity);
         return;
       } catch (error) {
-        this.#logger.warn({ error, partitions: mine }, "group: taking over failed, trying again");
+        this.#logger[attempt === 0 ? "warn" : "debug"](
+          { error, partitions: mine },
+          "group: taking over failed, trying again",
+        );
         await pause(backoffMs(attempt), signal);
       }
     }

@@ -62,7 +62,7 @@ test("a list from a server that was restored from a backup counts again from the
 test("whatever is offered in between, the watch alone decides how it ends", () => {
   const step = fc.record({
     name: fc.constantFrom("a", "b", "c"),
-    type: fc.constantFrom("put", "put", "delete"),
+    type: fc.constantFrom("put" as const, "put" as const, "delete" as const),
     offeredEarly: fc.boolean(),
     offeredLate: fc.nat(3),
   });

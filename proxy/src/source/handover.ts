@@ -15,7 +15,7 @@ export interface HandoverStore {
   leave(partition: number, commit: CommittedPosition, overflow: Uint8Array): Promise<boolean>;
   /** What was left with this very commit; undefined for none, or when it can't be read now. */
   find(partition: number, commit: CommittedPosition): Promise<Uint8Array | undefined>;
-  /** After takeover; best effort. */
+  /** When a later commit stands; best effort. */
   remove(partition: number): Promise<void>;
 }
 

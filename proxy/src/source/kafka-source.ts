@@ -91,6 +91,8 @@ export class KafkaSource implements RecordSource {
   readonly #ownBytes = new OwnBytes();
   /** Partitions that the group gave us; those that are taken over are in `#intake` too. With the call that gained each: what an earlier one read is out of date. */
   readonly #owned = new Map<number, object>();
+  /** Partitions that were taken over with an overflow, and not committed since. */
+  readonly #overflows = new Set<number>();
   readonly #ends = new Map<number, number>();
   #heartbeats: NodeJS.Timeout | undefined;
   #endsTimer: NodeJS.Timeout | undefined;
@@ -166,6 +168,7 @@ export class KafkaSource implements RecordSource {
       dispatch: options.dispatch,
       send: async (commits, identity) => {
         await this.#member.commit(commits.map(offsetAndMetadata), identity);
+        this.#forgetOverflows(commits);
       },
       intervalMs: options.commitIntervalMs,
       fenced: () => {
@@ -325,7 +328,7 @@ export class KafkaSource implements RecordSource {
   }
 
   #takeOver(takeover: Takeover): void {
-    const { dispatch, events, handover, now } = this.#options;
+    const { dispatch, events, now } = this.#options;
     const { partition, watermark } = takeover;
     const { fetchFrom, warning } = dispatch.assign(now(), takeover);
     if (warning !== undefined) this.#logger.warn({ partition, watermark }, warning);
@@ -333,7 +336,16 @@ export class KafkaSource implements RecordSource {
     this.#fetcher.add(partition, fetchFrom);
     events.gained(partition);
     this.#logger.info({ partition, watermark, fetchFrom }, "partition taken over");
-    if (takeover.overflow !== undefined) void handover.remove(partition);
+    if (takeover.overflow !== undefined) this.#overflows.add(partition);
+  }
+
+  /** Until a commit of ours stands, a successor needs what we were left. */
+  #forgetOverflows(commits: readonly PartitionCommit[]): void {
+    for (const { partition, overflow } of commits) {
+      if (!this.#overflows.delete(partition)) continue;
+      // A hand-over of ours has overwritten it already when it left something itself.
+      if (overflow === undefined) void this.#options.handover.remove(partition);
+    }
   }
 
   async #revoked(lost: readonly number[], identity: MemberIdentity): Promise<void> {
@@ -366,6 +378,7 @@ export class KafkaSource implements RecordSource {
   #lost(lost: readonly number[]): void {
     for (const partition of lost) {
       this.#owned.delete(partition);
+      this.#overflows.delete(partition);
       this.#fetcher.remove(partition);
       if (!this.#intake.has(partition)) continue;
       this.#intake.remove(partition);

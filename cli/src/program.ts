@@ -5,6 +5,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { pino } from "pino";
 import { CliError, exitCodes } from "./cli-error.ts";
 import {
+  operate,
+  type OperatorArguments,
   resolveTarget,
   serve,
   showDeadLetter,
@@ -64,6 +66,16 @@ function wholeNumber(least: number, most: number) {
   };
 }
 
+function hostAndPort(text: string): { host: string; port: number } {
+  const colon = text.lastIndexOf(":");
+  const host = text.slice(0, Math.max(0, colon)).replace(/^\[|\]$/gu, "");
+  const port = Number(text.slice(colon + 1));
+  if (host === "" || !Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new InvalidArgumentError("Allowed: host:port, such as 0.0.0.0:8081.");
+  }
+  return { host, port };
+}
+
 function withTarget(command: Command): Command {
   return command
     .option("-f, --filename <file>", "file with a KafkaProxy resource")
@@ -108,6 +120,35 @@ export function createProgram(context: ProgramContext): Command {
     .addHelpText("after", serveHelp)
     .action(async ({ config }: { config: string }) => {
       process.exitCode = await serve(config, context.environment);
+    });
+
+  program
+    .command("operator")
+    .description("run the Kubernetes operator until SIGTERM: what a container runs")
+    .requiredOption("--image <image>", "image of the proxies that it starts")
+    .addOption(
+      new Option("--image-pull-policy <policy>", "of that image").choices([
+        "Always",
+        "IfNotPresent",
+        "Never",
+      ]),
+    )
+    .option("-n, --namespace <name>", "watch this namespace only")
+    .option("--leader-elect", "of several operators let one work", false)
+    .option("--lease <name>", "name of the lease that they contend for")
+    .option("--admin <host:port>", "where probes and metrics are answered", hostAndPort, {
+      host: "127.0.0.1",
+      port: 8081,
+    })
+    .addOption(
+      new Option("--log-level <level>", "what is logged")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info"),
+    )
+    .option("--kubeconfig <file>", "how to reach the API server from outside  [KUBECONFIG]")
+    .option("--context <name>", "context of the kubeconfig")
+    .action(async (options: OperatorArguments) => {
+      process.exitCode = await operate(options, context.environment);
     });
 
   program

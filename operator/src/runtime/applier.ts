@@ -10,6 +10,12 @@ export interface ApplierOptions {
   readonly fieldManager: string;
 }
 
+export interface ApplyOptions {
+  /** Takes fields over that another manager has set to something else. Default true; else that is a `conflict`. */
+  readonly force?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 export type ApplyResult = "created" | "changed" | "unchanged";
 
 export interface Applied<T> {
@@ -47,7 +53,7 @@ export class Applier {
     kind: ResourceKind,
     desired: T,
     live: T | undefined,
-    signal?: AbortSignal,
+    options: ApplyOptions = {},
   ): Promise<Applied<T>> {
     const { namespace, name } = desired.metadata;
     const path = pathOf(kind, namespace, name);
@@ -62,10 +68,10 @@ export class Applier {
       return { result: "unchanged", object: live };
     }
     const object = await this.#client.request<T>("PATCH", path, {
-      query: { fieldManager: this.#fieldManager, force: true },
+      query: { fieldManager: this.#fieldManager, force: options.force ?? true },
       contentType: applyPatch,
       body: desired,
-      signal,
+      signal: options.signal,
     });
     this.#known.set(path, {
       uid: object.metadata.uid,
@@ -96,11 +102,6 @@ export class Applier {
   /** The object is gone, or no longer ours to apply. */
   forget(kind: ResourceKind, { namespace, name }: KubeObject["metadata"]): void {
     this.#known.delete(pathOf(kind, namespace, name));
-  }
-
-  /** How many objects it remembers. */
-  get size(): number {
-    return this.#known.size;
   }
 }
 

@@ -1,6 +1,12 @@
 /** What any operator needs of Kubernetes, and nothing of this one. */
 export { type AccessOptions, type ClusterAccess, findAccess } from "./access.ts";
-export { type Applied, Applier, type ApplierOptions, type ApplyResult } from "./applier.ts";
+export {
+  type Applied,
+  Applier,
+  type ApplierOptions,
+  type ApplyOptions,
+  type ApplyResult,
+} from "./applier.ts";
 export { type BackoffOptions, backoffMs, pause } from "./backoff.ts";
 export { EventRecorder, type EventRecorderOptions, type EventToRecord } from "./event-recorder.ts";
 export {

@@ -1,0 +1,218 @@
+import { ConfigError } from "@kafkaproxy/proxy";
+import {
+  apiVersion,
+  kind,
+  type KafkaProxy,
+  type KafkaProxyStatus,
+  type Problem,
+  readResource,
+  ResourceError,
+} from "../api/index.ts";
+import {
+  type Desired,
+  desired,
+  type Facts,
+  type KubernetesObject,
+  replicasOf,
+  statusOf,
+} from "../desired/index.ts";
+import type { ResourceFacts } from "../facts/index.ts";
+import {
+  Applier,
+  controllerOf,
+  EventRecorder,
+  isKubeError,
+  type KubeClient,
+  type KubeObject,
+  keyOf,
+  type Logger,
+  pathOf,
+} from "../runtime/index.ts";
+import {
+  type ClusterView,
+  type RawResource,
+  resourceKind,
+  type StatefulSetObject,
+} from "./cluster-view.ts";
+import { eventsOf, type ScaleStep } from "./events.ts";
+
+export interface ReconcilerOptions {
+  /** Refuses to write when we do not lead. */
+  readonly client: KubeClient;
+  readonly view: ClusterView;
+  /** What is known of the resource's surroundings; undefined until they were looked at once. */
+  readonly factsOf: (resource: KafkaProxy) => ResourceFacts | undefined;
+  /** The proxies' image. */
+  readonly image: string;
+  readonly imagePullPolicy: Facts["imagePullPolicy"];
+  readonly signal: AbortSignal;
+}
+
+/** `again`: something did not work; it is to be tried again later. */
+export type Outcome = "done" | "waiting" | "again";
+
+export const fieldManager = "kafka-proxy-operator";
+
+/** Brings what a resource owns and its status to what they should be. Writes nothing when all is so. */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #applier: Applier;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    this.#applier = new Applier({ client: options.client, fieldManager });
+  }
+
+  /** @throws KubeError when the API server can't be asked; nothing is lost by doing it again. */
+  async reconcile(raw: RawResource, logger: Logger): Promise<Outcome> {
+    const resource = read(raw, logger);
+    if (resource === undefined) return "done";
+    const seen = this.#options.factsOf(resource);
+    if (seen === undefined) return "waiting";
+    const key = keyOf(raw);
+    const { view, image, imagePullPolicy } = this.#options;
+    const facts: Facts = {
+      image,
+      ...(imagePullPolicy !== undefined && { imagePullPolicy }),
+      partitions: seen.partitions,
+      running: view.statefulSet(key)?.spec?.replicas,
+      secrets: seen.secrets,
+      podMonitors: view.podMonitors,
+    };
+    const problems: Problem[] = [...seen.problems];
+    if (resource.spec.podMonitor.enabled && !view.podMonitors) {
+      const found = "spec.podMonitor.enabled is true, and the cluster does not know PodMonitor";
+      problems.push({ reason: "PodMonitorUnavailable", found });
+    }
+    const plan = planOf(resource, facts, problems);
+    let step: ScaleStep | undefined;
+    let refused = false;
+    for (const object of plan?.objects ?? []) {
+      const before = view.statefulSet(key);
+      const problem = await this.#apply(resource, object, logger);
+      if (problem !== undefined) {
+        problems.push(problem);
+        refused = true;
+      } else if (object.kind === "StatefulSet") step = stepOf(before, view.statefulSet(key));
+    }
+    await this.#remove(resource, plan?.absent ?? [], logger);
+    const status = statusOf(resource, plan?.replicas ?? replicasOf(resource, facts), {
+      now: Date.now(),
+      statefulSet: view.statefulSet(key),
+      problems,
+      lag: seen.lag,
+      deadLetters: seen.deadLetters,
+    });
+    await this.#tell(raw, resource, status, step, logger);
+    return refused ? "again" : "done";
+  }
+
+  /** The object is there no more: what is known of it is of no use. */
+  forget(object: KubeObject): void {
+    this.#applier.forget(this.#options.view.kindOf(object), object.metadata);
+  }
+
+  /** Undefined when it is as it should be. */
+  async #apply(
+    resource: KafkaProxy,
+    object: KubernetesObject,
+    logger: Logger,
+  ): Promise<Problem | undefined> {
+    const { view, signal } = this.#options;
+    const live = view.owned(object, keyOf(object));
+    const what = `${object.kind} ${keyOf(object)}`;
+    const owner = live === undefined ? undefined : controllerOf(live);
+    if (owner !== undefined && owner.uid !== resource.metadata.uid) {
+      const found = `${what} belongs to another ${owner.kind}, ${owner.name}`;
+      return { reason: "ApplyRefused", found };
+    }
+    try {
+      const applied = await this.#applier.apply<KubeObject>(
+        view.kindOf(object),
+        object,
+        live,
+        // What we never saw may be somebody's: its fields are not taken away.
+        { force: live !== undefined, signal },
+      );
+      if (applied.result === "unchanged") return undefined;
+      view.offer(applied.object);
+      logger.info({ object: what }, applied.result === "created" ? "created" : "changed");
+      return undefined;
+    } catch (error) {
+      if (!isKubeError(error, "invalid", "conflict", "forbidden")) throw error;
+      logger.warn({ object: what, err: error }, "the API server does not take the object");
+      return { reason: "ApplyRefused", found: `${what}: ${error.message}` };
+    }
+  }
+
+  async #remove(resource: KafkaProxy, absent: Desired["absent"], logger: Logger): Promise<void> {
+    const { view, signal } = this.#options;
+    for (const reference of absent) {
+      const live = view.owned(reference, `${reference.namespace}/${reference.name}`);
+      if (live === undefined || live.metadata.deletionTimestamp !== undefined) continue;
+      if (controllerOf(live)?.uid !== resource.metadata.uid) continue;
+      if (await this.#applier.remove(view.kindOf(reference), live, signal)) {
+        logger.info({ object: `${reference.kind} ${keyOf(live)}` }, "removed");
+      }
+    }
+  }
+
+  /** Writes the status if it is another one, and says what is new. */
+  async #tell(
+    raw: RawResource,
+    resource: KafkaProxy,
+    status: KafkaProxyStatus,
+    step: ScaleStep | undefined,
+    logger: Logger,
+  ): Promise<void> {
+    const { client, view, signal } = this.#options;
+    const events = eventsOf(raw.status, status, step);
+    if (status !== resource.status) {
+      const { namespace, name } = raw.metadata;
+      const path = pathOf(resourceKind, namespace, name, "status");
+      const written = await client.request<RawResource>("PATCH", path, {
+        query: { fieldManager, force: true },
+        contentType: "application/apply-patch+yaml",
+        body: { apiVersion, kind, metadata: { namespace, name, uid: raw.metadata.uid }, status },
+        signal,
+      });
+      view.resources.offer(written);
+    }
+    const recorder = new EventRecorder({ client, component: fieldManager, logger });
+    for (const event of events) {
+      logger.info({ reason: event.reason }, event.message);
+      await recorder.record(raw, event, signal);
+    }
+  }
+}
+
+function read(raw: RawResource, logger: Logger): KafkaProxy | undefined {
+  try {
+    return readResource(raw);
+  } catch (error) {
+    if (!(error instanceof ResourceError)) throw error;
+    // Taken by the API server under another version of the CRD: only who wrote it can change it.
+    logger.error({ problems: error.problems }, "the resource can't be used; correct it");
+    return undefined;
+  }
+}
+
+function planOf(resource: KafkaProxy, facts: Facts, problems: Problem[]): Desired | undefined {
+  try {
+    return desired(resource, facts);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push({ reason: "SpecRefused", found: error.message });
+    return undefined;
+  }
+}
+
+function stepOf(
+  before: StatefulSetObject | undefined,
+  after: StatefulSetObject | undefined,
+): ScaleStep | undefined {
+  const to = after?.spec?.replicas;
+  if (to === undefined) return undefined;
+  const from = before?.spec?.replicas;
+  return from === to ? undefined : { from, to };
+}

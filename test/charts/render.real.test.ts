@@ -101,8 +101,14 @@ describe("the chart", () => {
     const { spec } = (await objects(values)).find(
       ({ kind }) => kind === "PrometheusRule",
     ) as Manifest & { spec: AlertFile };
-    const file = join(import.meta.dirname, "../../examples/alerts.yaml");
-    const { groups } = parse(readFileSync(file, "utf8")) as AlertFile;
+    const files = [
+      "../../examples/alerts.yaml",
+      "../../charts/kafka-proxy/files/operator-alerts.yaml",
+    ];
+    const groups = files.flatMap((file) => {
+      const text = readFileSync(join(import.meta.dirname, file), "utf8");
+      return (parse(text) as AlertFile).groups;
+    });
     const expected = groups.map(({ name, rules }) => ({
       name,
       rules: rules

@@ -20,6 +20,8 @@ export interface RunOperatorOptions {
   /** A kubeconfig file. Default: KUBECONFIG; then the pod's service account; then ~/.kube/config. */
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
+  /** Where the pod's token, ca.crt and namespace are. Default: where the kubelet mounts them. */
+  readonly serviceAccountFolder?: string | undefined;
   /** Default info. */
   readonly logLevel?: string | undefined;
   /** For POD_NAME, POD_NAMESPACE and where the API server is. */
@@ -41,8 +43,9 @@ const defaultAdmin = { host: "127.0.0.1", port: 8_081 };
  */
 export async function runOperator(options: RunOperatorOptions): Promise<OperatorExitCode> {
   const { environment, image, imagePullPolicy, namespace, lease, kubeconfig, context } = options;
+  const { serviceAccountFolder } = options;
   const logger = options.logger ?? pino({ level: options.logLevel ?? "info" });
-  const access = await findAccess({ kubeconfig, context, environment });
+  const access = await findAccess({ kubeconfig, context, environment, serviceAccountFolder });
   const operator = new Operator({
     access,
     image,

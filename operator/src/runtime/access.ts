@@ -26,7 +26,7 @@ export interface AccessOptions {
   readonly context?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Default: where the kubelet mounts it. */
-  readonly serviceAccountFolder?: string;
+  readonly serviceAccountFolder?: string | undefined;
 }
 
 const mountedServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";

@@ -276,6 +276,8 @@ describe("a session", () => {
     await until("taken over", () => fresh.present && !old.present);
     await until("seen", () => textOf(watch.children)!["pod-0"] === "new");
     assert.ok(!sizes.includes(0), "the node was missing for a moment");
+    // A node is there a moment before its session says that it is connected, and only a connected one is suspended.
+    await Promise.all([first.connected(), second.connected()]);
     const bothKnow = Promise.all([suspended(first), suspended(second)]);
     relay.cut();
     await bothKnow;
@@ -292,6 +294,7 @@ describe("a session", () => {
     const s = open({ sessionTimeoutMs: 50_000 });
     const node = s.holdEphemeral("/reconnecting", bytes("1"));
     await until("present", () => node.present);
+    await s.connected();
     const known = suspended(s);
     relay.cut();
     await known;

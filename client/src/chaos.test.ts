@@ -18,7 +18,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 for (const mode of ["pull", "push"] as const) {
   for (const seed of [1, 2, 3]) {
-    test(`${mode}, seed ${seed}: cut, moved and killed proxies cost no message, and no work that was done is done again`, async () => {
+    test(`${mode}, seed ${seed}: cut, moved and killed proxies cost no message, and no work that was done is done again`, async (t) => {
       const random = randomFrom(seed);
       const topic = new FakeTopic();
       for (const partition of partitions) topic.produce(partition, perPartition);
@@ -39,6 +39,11 @@ for (const mode of ["pull", "push"] as const) {
           connect({ proxies: addresses, topic: "orders", consumerGroup: "billing", mode }),
         ),
       );
+      // Also when it fails: what still runs would keep the process up.
+      t.after(async () => {
+        await Promise.all(clients.map((client) => client.close({ timeoutMs: 0 })));
+        await Promise.all(proxies.map((proxy) => proxy.stop()));
+      });
       const finished = new Map<string, number>();
       const again: string[] = [];
       let lost = 0;
@@ -56,6 +61,7 @@ for (const mode of ["pull", "push"] as const) {
       const committing = setInterval(() => {
         for (const proxy of proxies) proxy.commit();
       }, 50);
+      t.after(() => clearInterval(committing));
 
       for (let fault = 0; fault < 14; fault++) {
         await pause(40 + random() * 120);

@@ -267,3 +267,30 @@ test("a message is not held longer than the proxy's maxProcessingTime", () => {
   stage.tick(60_000);
   assert.deepEqual(stage.lost, ["max-processing-time"]);
 });
+
+test("what was presented over a connection that broke is presented again: it may never have arrived", () => {
+  const stage = new Stage();
+  stage.deliver(1)?.ack();
+  stage.deliver(2);
+  stage.book.flush(1);
+  stage.book.owned(2, stage.a, [1]);
+  stage.book.owned(2, stage.b, [0]);
+  const acked = { ...ref(1), state: "acked" } as const;
+  const held = { ...ref(2), state: "held" } as const;
+  assert.deepEqual(stage.b.take("present"), [
+    { type: "present", leaseMs: 0, records: [acked, held] },
+  ]);
+  // It was lost on its way; the session goes on, and its acks are of records that it never held.
+  stage.book.up(3, stage.b, true);
+  assert.deepEqual(stage.b.take("present"), [{ type: "present", leaseMs: 0, records: [held] }]);
+  const ranges = [{ partition: 0, first: 1, last: 1 }];
+  assert.deepEqual(stage.b.take("ack"), [{ type: "ack", ranges }]);
+  const refusal = { type: "error", code: "not-held", message: "", records: [ref(1)] } as const;
+  stage.book.refused(4, stage.b, refusal);
+  assert.deepEqual(stage.b.take("present"), [{ type: "present", leaseMs: 0, records: [acked] }]);
+  assert.equal(stage.book.settled, false);
+  stage.book.accepted(5, stage.b, { type: "present", leaseMs: ackTimeoutMs, records: [held] });
+  stage.book.settledRanges(ranges);
+  assert.equal(stage.book.settled, true);
+  assert.deepEqual(stage.lost, []);
+});

@@ -169,6 +169,7 @@ export class Book implements HoldKeeper {
       return;
     }
     this.flush(now);
+    this.#presentAgain(now, outlet);
     const ranges = this.partitionsOf(outlet).flatMap((partition) => this.#acks.ranges(partition));
     sendAcks(outlet, ranges);
     this.#returned.repeat(outlet);
@@ -327,6 +328,21 @@ export class Book implements HoldKeeper {
     const returned = this.#returned.redirect(partition, outlet);
     this.#present(now, outlet, [...holds, ...returned], this.#acks.records(partition));
     this.#presentedTo.set(partition, outlet);
+  }
+
+  /** What was presented over the connection that broke may never have arrived: then none of it is known there. */
+  #presentAgain(now: number, outlet: Outlet): void {
+    for (const [partition, to] of this.#presentedTo) {
+      if (to === outlet) {
+        this.#presentedTo.delete(partition);
+      }
+    }
+    const unconfirmed = [...this.#holds.values()].filter(
+      (hold) => hold.outlet === outlet && hold.unconfirmedSince !== undefined,
+    );
+    if (unconfirmed.length > 0) {
+      this.#present(now, outlet, unconfirmed, []);
+    }
   }
 
   #present(

@@ -169,6 +169,28 @@ describe("the operator on a real API server", () => {
     await stop(operator);
   });
 
+  it("says which server is away, leaves what runs, and sees it come back", patience, async () => {
+    await world.kafka.createTopic("outage", { partitions: 2 });
+    const operator = await world.startOperator();
+    await world.cluster.apply(world.resource("outage", "outage", "replicas: 2"));
+    await until("made", async () => (await replicas("outage")) === 2);
+    const degraded = (expected: string, withinMs: number): Promise<void> =>
+      until(expected, async () => (await condition("outage", "Degraded")) === expected, withinMs);
+    const [broker] = world.kafka.brokers;
+    await broker!.kill();
+    await degraded("True KafkaUnreachable", 30_000);
+    assert.equal((await statusOf("outage")).partitions, 2);
+    assert.equal(await replicas("outage"), 2);
+    await broker!.start();
+    await degraded("False AllWell", 60_000);
+    await world.zookeeper.kill();
+    await degraded("True ZooKeeperUnreachable", 60_000);
+    await world.zookeeper.start();
+    await degraded("False AllWell", 60_000);
+    assert.equal(await replicas("outage"), 2);
+    await stop(operator);
+  });
+
   it(
     "goes on after the API server was killed, and after it stood still for a minute",
     patience,

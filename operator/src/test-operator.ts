@@ -97,6 +97,8 @@ export async function startWorld(): Promise<World> {
         {
           env: {
             PATH: process.env["PATH"],
+            // As in the chart.
+            NODE_OPTIONS: "--max-semi-space-size=2",
             KUBERNETES_SERVICE_HOST: hostname,
             KUBERNETES_SERVICE_PORT: port,
             IMAGE: "localhost/kafka-proxy:dev",

@@ -48,8 +48,16 @@ const defaultEveryMs = 10_000;
 /** After a failure, doubling; short enough for what heals to be seen within half a minute. */
 const failedBackoff = { firstMs: 1_000, maxMs: 10_000 };
 const connectWithinMs = 6_000;
-/** One failure is a leader that moves; only the second in a row is told. */
+/** A failure that comes at once may be a leader that moves: only the second in a row is told. One that took longer is. */
 const failuresToTell = 2;
+const failedAtOnceMs = 3_000;
+
+interface Look {
+  readonly facts: ResourceFacts;
+  readonly failed: boolean;
+  /** Failed in a way that may be over at the next look: what was known still stands. */
+  readonly passing: boolean;
+}
 
 /**
  * Looks at the servers of one resource again and again, apart from its reconciling: a Kafka that does
@@ -91,10 +99,10 @@ export class Observer {
     const { everyMs = defaultEveryMs, random, logger, onChange } = this.#options;
     while (!signal.aborted) {
       try {
-        const { facts, failed } = await this.#look(signal);
+        const { facts, failed, passing } = await this.#look(signal);
         if (signal.aborted) break;
         this.#failures = failed ? this.#failures + 1 : 0;
-        const told = !failed || this.#failures >= failuresToTell || this.#facts !== undefined;
+        const told = !passing || this.#facts !== undefined;
         if (told && !isDeepStrictEqual(facts, this.#facts)) {
           this.#facts = facts;
           onChange();
@@ -113,8 +121,9 @@ export class Observer {
     await this.#connections?.are.release();
   }
 
-  async #look(signal: AbortSignal): Promise<{ facts: ResourceFacts; failed: boolean }> {
+  async #look(signal: AbortSignal): Promise<Look> {
     const resource = this.#resource;
+    const startedAt = performance.now();
     const data = await this.#readSecrets(resource, signal);
     const secrets = readSecrets(resource, data);
     const [seen, pods] = await Promise.all([
@@ -125,12 +134,14 @@ export class Observer {
     ]);
     const { problems, partitions, messages } = seen;
     const failed = problems.length > 0;
-    // Before the second failure in a row what was known still stands.
-    const before = failed && this.#failures + 1 < failuresToTell ? this.#facts : undefined;
+    const atOnce = performance.now() - startedAt < failedAtOnceMs;
+    const passing = failed && atOnce && this.#failures + 1 < failuresToTell;
+    const before = passing ? this.#facts : undefined;
     const missing = secrets.missing.map((found): Problem => ({ reason: "SecretMissing", found }));
     const lag = lagOf(messages, pods.oldestAgeMs);
     return {
       failed,
+      passing,
       facts: {
         secrets,
         partitions: partitions ?? before?.partitions,

@@ -164,7 +164,8 @@ export class FakeProxy {
     await this.unplug();
     for (const ref of this.#acked) {
       const record = this.topic.find(ref);
-      if (record !== undefined) {
+      // What was handed over was committed with it, and is the next owner's since.
+      if (record !== undefined && this.partitions.includes(ref.partition)) {
         record.state = "leased";
         record.holder = undefined;
         record.leaseUntil = Number.POSITIVE_INFINITY;

@@ -64,6 +64,18 @@ test("every field of ours that is changed, moved or removed shows", () => {
   for (const change of changes) assert.notEqual(after(change), at, String(change));
 });
 
+test("a field's name may be one that every object has from its prototype", () => {
+  const named = (name: string) => JSON.parse(`{"labels":{"${name}":"x"}}`) as object;
+  for (const name of ["__proto__", "constructor", "toString"]) {
+    assert.deepEqual(project(named(name), named(name)), named(name), name);
+    assert.deepEqual(
+      JSON.stringify(project({ labels: {} }, named(name))),
+      `{"labels":{"${name}":null}}`,
+      name,
+    );
+  }
+});
+
 test("what is applied as it is projects to itself, whatever others add to its objects", () => {
   const value = fc.object({ maxDepth: 4, values: [fc.string(), fc.integer(), fc.boolean()] });
   fc.assert(

@@ -7,11 +7,15 @@ export function project(live: unknown, desired: unknown): unknown {
   if (Array.isArray(desired)) return projectList(live, desired);
   if (isRecord(desired)) {
     if (!isRecord(live)) return live ?? null;
-    const projected: Record<string, unknown> = {};
-    for (const [name, wanted] of Object.entries(desired)) {
-      if (wanted !== undefined) projected[name] = project(live[name], wanted);
-    }
-    return projected;
+    // Own fields alone, read and made as such: a label may be called `constructor`, or `__proto__`.
+    return Object.fromEntries(
+      Object.entries(desired)
+        .filter(([, wanted]) => wanted !== undefined)
+        .map(([name, wanted]) => [
+          name,
+          project(Object.hasOwn(live, name) ? live[name] : undefined, wanted),
+        ]),
+    );
   }
   return live ?? null;
 }

@@ -64,8 +64,10 @@ test("every field of ours that is changed, moved or removed shows", () => {
   for (const change of changes) assert.notEqual(after(change), at, String(change));
 });
 
+/** An object literal would set the prototype by `__proto__`. */
+const named = (name: string) => JSON.parse(`{"labels":{"${name}":"x"}}`) as object;
+
 test("a field's name may be one that every object has from its prototype", () => {
-  const named = (name: string) => JSON.parse(`{"labels":{"${name}":"x"}}`) as object;
   for (const name of ["__proto__", "constructor", "toString"]) {
     assert.deepEqual(project(named(name), named(name)), named(name), name);
     assert.deepEqual(

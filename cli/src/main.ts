@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runProgram } from "./program.ts";
 
@@ -21,6 +22,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   stderr: process.stderr,
   environment: process.env,
   version,
+  plugin: basename(process.argv[1] ?? "").startsWith("kubectl-"),
   entry: fileURLToPath(import.meta.url),
   stop: stop.signal,
   stopNow: stopNow.signal,

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { ClientError } from "@kafkaproxy/client";
 import { ConfigError } from "@kafkaproxy/proxy";
+import { parseMsgId, WireError } from "@kafkaproxy/wire";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { pino } from "pino";
 import { CliError, exitCodes } from "./cli-error.ts";
@@ -15,6 +16,7 @@ import {
   up,
   work,
 } from "./commands/index.ts";
+import { type InClusterOptions, runInCluster } from "./kubectl/index.ts";
 import { createOutput, type Output, type OutputStream } from "./output/index.ts";
 import { readResources } from "./resource/index.ts";
 
@@ -24,6 +26,8 @@ export interface ProgramContext {
   readonly stderr: OutputStream;
   readonly environment: NodeJS.ProcessEnv;
   readonly version: string;
+  /** Called by kubectl: what is meant is looked for in its cluster if nothing else is said. */
+  readonly plugin: boolean;
   /** File to run again for a child process. */
   readonly entry: string;
   /** Aborted by the first SIGINT or SIGTERM, then by the second. */
@@ -54,7 +58,10 @@ The first Ctrl-C lets running commands finish, the second ends them and hands th
 const targetHelp = (command: string): string => `
 What is meant is told by a resource, by a proxy's configuration, or by options:
   kafkaproxy ${command} -f kafkaproxy.yaml
-  kafkaproxy ${command} --kafka localhost:9092 --zookeeper localhost:2181 --topic orders --group billing`;
+  kafkaproxy ${command} --kafka localhost:9092 --zookeeper localhost:2181 --topic orders --group billing
+or is looked for in the cluster that kubectl talks to, and the command run beside one of its proxies:
+  kubectl kafkaproxy ${command}
+  kafkaproxy ${command} --cluster`;
 
 function wholeNumber(least: number, most: number) {
   return (text: string): number => {
@@ -86,12 +93,36 @@ function withTarget(command: Command): Command {
     .option("--root <path>", "root of the registry in ZooKeeper  [KAFKAPROXY_ROOT]")
     .option("-n, --namespace <name>", "namespace  [KAFKAPROXY_NAMESPACE]")
     .option("--topic <topic>", "topic  [KAFKAPROXY_TOPIC]")
-    .option("--group <group>", "consumer group  [KAFKAPROXY_CONSUMER_GROUP]");
+    .option("--group <group>", "consumer group  [KAFKAPROXY_CONSUMER_GROUP]")
+    .option("--cluster", "look in the cluster (kubectl kafkaproxy does when nothing else is said)")
+    .option("-A, --all-namespaces", "look in all namespaces of the cluster")
+    .option("--context <name>", "context of the kubeconfig")
+    .option("--kubeconfig <file>", "kubeconfig  [KUBECONFIG]");
+}
+
+type FindOptions = TargetOptions & InClusterOptions & { readonly cluster?: boolean };
+
+/** What is meant is to be looked for in a cluster. @throws CliError when two places are named. */
+function inCluster(options: FindOptions, plugin: boolean): boolean {
+  const elsewhere = (["filename", "config", "kafka", "zookeeper", "root"] as const)
+    .filter((option) => options[option] !== undefined)
+    .map((option) => `--${option}`);
+  const cluster = [
+    ...(options.cluster === true ? ["--cluster"] : []),
+    ...(options.allNamespaces === true ? ["--all-namespaces"] : []),
+    ...(options.context === undefined ? [] : ["--context"]),
+    ...(options.kubeconfig === undefined ? [] : ["--kubeconfig"]),
+  ];
+  if (elsewhere.length > 0 && cluster.length > 0) {
+    const both = `${cluster.join(", ")} and ${elsewhere.join(", ")}`;
+    throw new CliError(exitCodes.usage, `${both} name two places to look at: give one`);
+  }
+  return elsewhere.length === 0 && (plugin || cluster.length > 0);
 }
 
 /** The whole command line. `exitCode` is set by a command that ends by itself with one. */
 export function createProgram(context: ProgramContext): Command {
-  const program = new Command("kafkaproxy")
+  const program = new Command(context.plugin ? "kubectl kafkaproxy" : "kafkaproxy")
     .description(
       "Any number of workers on a Kafka topic: single messages, acknowledged one by one.",
     )
@@ -107,6 +138,14 @@ export function createProgram(context: ProgramContext): Command {
     });
   const output = (): Output =>
     createOutput(context, program.opts<{ json: boolean }>().json, context.environment);
+  const beside = async (options: InClusterOptions, ...command: string[]): Promise<void> => {
+    const { json, verbose } = program.opts<{ json: boolean; verbose: boolean }>();
+    const args = [...(json ? ["--json"] : []), ...(verbose ? ["--verbose"] : []), ...command];
+    const { exitCode, stdout, stderr } = await runInCluster(options, args, context.environment);
+    context.stderr.write(stderr);
+    context.stdout.write(stdout);
+    process.exitCode = exitCode;
+  };
   const logger = () =>
     pino(
       { level: program.opts<{ verbose: boolean }>().verbose ? "debug" : "silent" },
@@ -166,7 +205,8 @@ export function createProgram(context: ProgramContext): Command {
       .command("status")
       .description("print a group's proxies, lag and dead letters")
       .addHelpText("after", targetHelp("status")),
-  ).action(async (options: TargetOptions) => {
+  ).action(async (options: FindOptions) => {
+    if (inCluster(options, context.plugin)) return await beside(options, "status");
     const config = await resolveTarget(options, context.environment);
     await showStatus(config, logger(), output());
   });
@@ -178,7 +218,11 @@ export function createProgram(context: ProgramContext): Command {
       .description("print the dead letter of a msgId, and where it lies")
       .argument("<msgId>", "topic:partition:offset")
       .addHelpText("after", targetHelp("dlq show orders:3:1742")),
-  ).action(async (msgId: string, options: TargetOptions) => {
+  ).action(async (msgId: string, options: FindOptions) => {
+    if (inCluster(options, context.plugin)) {
+      const topic = options.topic ?? topicIn(msgId);
+      return await beside({ ...options, topic }, "dlq", "show", msgId);
+    }
     const config = await resolveTarget(
       { ...options, topic: options.topic ?? topicOf(msgId, context.environment) },
       context.environment,
@@ -236,6 +280,16 @@ interface WorkArguments {
 /** A msgId names its topic, so that it need not be said twice. */
 function topicOf(msgId: string, environment: NodeJS.ProcessEnv): string {
   return environment["KAFKAPROXY_TOPIC"] ?? msgId.split(":")[0] ?? "";
+}
+
+/** @throws CliError (usage) that says how a msgId looks. */
+function topicIn(msgId: string): string {
+  try {
+    return parseMsgId(msgId).topic;
+  } catch (cause) {
+    if (!(cause instanceof WireError)) throw cause;
+    throw new CliError(exitCodes.usage, cause.message, { cause });
+  }
 }
 
 async function readResourceFile(file: string): Promise<string> {

@@ -11,12 +11,16 @@ function drain(): void {
  */
 export async function serve(configFile: string, environment: NodeJS.ProcessEnv): Promise<number> {
   const config = await loadConfig(configFile, environment);
+  const follow = { file: configFile, environment };
   const send = process.send?.bind(process);
-  if (send === undefined) return await runProxy(config);
+  if (send === undefined) return await runProxy(config, { follow });
   process.once("disconnect", drain);
   try {
     // A parent that is gone can't be told: the "disconnect" event drains us.
-    return await runProxy(config, { report: (report) => void send(report, () => undefined) });
+    return await runProxy(config, {
+      follow,
+      report: (report) => void send(report, () => undefined),
+    });
   } finally {
     process.off("disconnect", drain);
     if (process.connected) process.disconnect();

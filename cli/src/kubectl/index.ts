@@ -1,0 +1,1 @@
+export { type InClusterOptions, runInCluster } from "./in-cluster.ts";

@@ -51,6 +51,7 @@ export class Proxy {
   readonly #ended = Promise.withResolvers<ProxyState>();
   #state: ProxyState = "starting";
   #failure: Error | undefined;
+  #paused: boolean;
   readonly #metrics: Metrics;
   readonly #admin: Admin;
   #rooms: Rooms | undefined;
@@ -67,6 +68,7 @@ export class Proxy {
 
   constructor(config: ProxyConfig, deps: ProxyDeps) {
     this.#config = config;
+    this.#paused = config.paused;
     this.#logger = deps.logger;
     this.#random = deps.random ?? Math.random;
     this.#metrics = new Metrics({
@@ -165,6 +167,14 @@ export class Proxy {
     }
   }
 
+  /** Stops delivery, or goes on with it; membership, commits and acks are as always. At first as configured. */
+  setPaused(paused: boolean): void {
+    if (paused === this.#paused) return;
+    this.#paused = paused;
+    this.#logger.info({}, paused ? "paused: nothing is delivered" : "not paused: delivering again");
+    this.#gate();
+  }
+
   readiness(): Readiness {
     const rooms = this.#rooms;
     const reasons: string[] = [];
@@ -183,6 +193,7 @@ export class Proxy {
       config: this.#config,
       state: this.#state,
       failure: this.#failure,
+      paused: this.#paused,
       readiness: this.readiness(),
       startedAt: this.#startedAt,
       rooms: this.#rooms,
@@ -269,7 +280,7 @@ export class Proxy {
     const rooms = this.#rooms;
     if (rooms === undefined) return;
     const serving = this.#state === "starting" || this.#state === "serving";
-    const on = serving && !this.#config.paused && rooms.fence.reason === undefined;
+    const on = serving && !this.#paused && rooms.fence.reason === undefined;
     rooms.dispatch.setDelivering(performance.now(), on);
   }
 

@@ -1,6 +1,7 @@
 import type { Logger } from "@kafkaproxy/kafka";
 import { pino } from "pino";
-import type { ProxyConfig } from "./config/index.ts";
+import { ConfigWatch } from "./config-watch.ts";
+import type { Environment, ProxyConfig } from "./config/index.ts";
 import { Proxy, type ProxyState } from "./proxy.ts";
 import { within } from "./within.ts";
 
@@ -15,6 +16,8 @@ export interface ProxyReport {
 export interface RunProxyOptions {
   /** Default: pino's JSON lines on standard output, at the configured level. */
   readonly logger?: Logger;
+  /** The file that `config` comes from: `paused` in it is followed. Default: nothing is. */
+  readonly follow?: { readonly file: string; readonly environment: Environment } | undefined;
   /** Called at every change of state. */
   readonly report?: (report: ProxyReport) => void;
 }
@@ -56,20 +59,34 @@ export async function runProxy(
     options.report?.(reportOf(proxy));
   };
   const reporter = setInterval(report, reportMs);
+  const watch =
+    options.follow === undefined
+      ? undefined
+      : new ConfigWatch({
+          ...options.follow,
+          logger,
+          onPaused: (paused) => {
+            proxy.setPaused(paused);
+          },
+        });
   try {
     await proxy.start();
+    await watch?.start();
     await Promise.race([ask.promise, proxy.ended]);
     const ending = proxy.state === "failed" ? proxy.close() : proxy.drain();
     const how = await Promise.race([ending, insist.promise]);
     if (how === "now") await within(proxy.close(), atOnceMs);
     report();
     return proxy.state === "failed" || how === "now" ? 1 : 0;
-  } catch {
-    // start() has said what is wrong in the log.
+  } catch (error) {
+    // What start() met is in the log already.
+    if (proxy.state !== "failed") logger.error({ err: error }, "the proxy ends");
+    await proxy.close();
     report();
     return 1;
   } finally {
     clearInterval(reporter);
+    watch?.close();
     process.off("SIGTERM", signalled);
     process.off("SIGINT", signalled);
   }

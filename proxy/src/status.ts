@@ -49,6 +49,7 @@ export interface StatusSources {
   readonly config: ProxyConfig;
   readonly state: ProxyState;
   readonly failure: Error | undefined;
+  readonly paused: boolean;
   readonly readiness: Readiness;
   /** Monotonic ms. */
   readonly startedAt: number;
@@ -57,8 +58,8 @@ export interface StatusSources {
 }
 
 export function proxyStatus(sources: StatusSources): ProxyStatus {
-  const { config, state, failure, readiness, startedAt, rooms, stuck } = sources;
-  const { instance, namespace, topic, consumerGroup, paused } = config;
+  const { config, state, failure, paused, readiness, startedAt, rooms, stuck } = sources;
+  const { instance, namespace, topic, consumerGroup } = config;
   const now = performance.now();
   const base = {
     state,

@@ -18,6 +18,7 @@ interface Report {
 export interface ProxyProcess {
   readonly instance: string;
   readonly pid: number;
+  readonly configFile: string;
   readonly state: string;
   /** `host:port` for workers. */
   readonly address: string;
@@ -41,6 +42,7 @@ export interface ProxyProcess {
 /** The part of /status that tests look at. */
 export interface ProxyStatus {
   readonly state: string;
+  readonly paused: boolean;
   readonly partitions: readonly {
     partition: number;
     watermark: number;
@@ -88,6 +90,7 @@ export function startProxy(
   return {
     instance,
     pid: child.pid ?? -1,
+    configFile,
     get state() {
       return report.state;
     },

@@ -8,7 +8,8 @@ export const conditions = {
       "The pods that are to serve do. While a rollout takes one of several away it stays True: the others have its partitions.",
     reasons: {
       Serving: "True: they serve.",
-      Paused: "True: they hold their partitions and deliver nothing, as spec.paused says.",
+      Paused:
+        "True: they hold their partitions and deliver nothing, as spec.paused says, from when the kubelet has brought them the change (a minute or so).",
       PodsNotReady: "False: some do not serve.",
       ScaledToZero: "False: spec.replicas is 0.",
       PartitionsUnknown: "False: the topic was never seen, so that nothing was started.",

@@ -90,11 +90,17 @@ test("more partitions, and the pods that were asked for come by themselves", () 
   assert.deepEqual(podsOf(few)?.template, podsOf(more)?.template);
 });
 
+test("pausing changes the configuration, which running pods follow, and no pod", () => {
+  const before = desired(resource, facts);
+  const after = desired(changed({ paused: true }), facts);
+  assert.deepEqual([configOf(before)["paused"], configOf(after)["paused"]], [false, true]);
+  assert.deepEqual(podsOf(after)?.template, podsOf(before)?.template);
+});
+
 test("any other setting changes the pods", () => {
   const before = podsOf(desired(resource, facts))?.template;
   const { spec } = resource;
   for (const spec2 of [
-    { paused: true },
     { drainTimeout: "31s" },
     { delivery: { ...spec.delivery, ackTimeout: "4s" } },
     { pod: { ...spec.pod, priorityClassName: "high" } },

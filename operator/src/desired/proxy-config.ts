@@ -10,7 +10,7 @@ export const secretsFolder = "/etc/kafkaproxy-secrets";
 
 export interface ProxyConfigFile {
   readonly text: string;
-  /** Changes with all that needs a restart: not with the count of replicas. */
+  /** Changes with all that needs a restart: not with the count of replicas, and not with `paused`, which a running proxy follows. */
   readonly hash: string;
 }
 
@@ -29,7 +29,8 @@ export function proxyConfigFile(resource: KafkaProxy, wanted: number): ProxyConf
   // What the proxy would take from its own machine does not matter for its checks.
   const machine = { hostname: `${metadata.name}-0`, address: "192.0.2.1" };
   parseSettings(whole, {}, `KafkaProxy ${metadata.namespace}/${metadata.name}`, machine);
-  return { text: stringify(whole), hash: hashOf(settings) };
+  const { paused: _, ...restarting } = settings;
+  return { text: stringify(whole), hash: hashOf(restarting) };
 }
 
 function podSettings(resource: KafkaProxy): Record<string, unknown> {

@@ -11,7 +11,7 @@ export {
   readZooKeeperCredentials,
 } from "./credentials.ts";
 export type { KindOfValue } from "./kinds.ts";
-export { loadConfig } from "./load-config.ts";
+export { formatOf, loadConfig } from "./load-config.ts";
 export { type Machine, thisMachine } from "./normalise.ts";
 export { type ConfigSource, type Environment, parseConfig, parseSettings } from "./parse-config.ts";
 export type {

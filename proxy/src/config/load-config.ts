@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { ConfigError } from "./config-error.ts";
-import { type Environment, parseConfig } from "./parse-config.ts";
+import { type ConfigSource, type Environment, parseConfig } from "./parse-config.ts";
 import type { ProxyConfig } from "./proxy-config.ts";
 
 /**
@@ -16,6 +16,10 @@ export async function loadConfig(file: string, env: Environment): Promise<ProxyC
     const problem = { key: "", found, allowed: "a file that can be read" };
     throw new ConfigError("unreadable", file, [problem], { cause });
   }
-  const format = file.endsWith(".properties") ? "properties" : "yaml";
-  return parseConfig({ text, format, file }, env);
+  return parseConfig({ text, format: formatOf(file), file }, env);
+}
+
+/** By the file's name. */
+export function formatOf(file: string): ConfigSource["format"] {
+  return file.endsWith(".properties") ? "properties" : "yaml";
 }

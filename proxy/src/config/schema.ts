@@ -167,7 +167,11 @@ export const settingsSchema = z.strictObject({
     0,
     "While a change of replicas rolls out, the highest generation among the proxies decides.",
   ),
-  paused: defaulted(yesNo, false, "Deliver nothing, and keep membership and commits."),
+  paused: defaulted(
+    yesNo,
+    false,
+    "Deliver nothing, and keep membership and commits. The one key that a running proxy follows when the file changes.",
+  ),
   kafka,
   zookeeper,
   queue: section(

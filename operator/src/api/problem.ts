@@ -7,6 +7,7 @@ export const problemReasons = [
   "TopicNotFound",
   "ZooKeeperUnreachable",
   "ZooKeeperLoginRefused",
+  "NameTaken",
   "ApplyRefused",
   "RolloutStuck",
   "PodMonitorUnavailable",
@@ -31,6 +32,8 @@ export const advice: Readonly<Record<ProblemReason, string>> = {
     "Make the topic, or correct spec.topic in another KafkaProxy; it is looked for again.",
   ZooKeeperUnreachable: "Check spec.zookeeper.servers and the ensemble; what runs is left running.",
   ZooKeeperLoginRefused: "Check spec.zookeeper.auth and its Secret; what runs is left running.",
+  NameTaken:
+    "Remove or rename that object, or give the KafkaProxy another name; nothing of it is changed.",
   ApplyRefused: "The API server did not take an object; correct what it names.",
   RolloutStuck: "Look at the pods: kubectl describe pod, kubectl logs.",
   PodMonitorUnavailable:

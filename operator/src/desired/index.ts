@@ -11,4 +11,10 @@ export {
 } from "./facts.ts";
 export { names, selectorLabels, selectorText } from "./names.ts";
 export type { KubernetesObject, ObjectReference } from "./object.ts";
-export { type Observed, type ObservedStatefulSet, statusOf } from "./status.ts";
+export {
+  type Observed,
+  type ObservedStatefulSet,
+  refusedStatus,
+  statusOf,
+  type Unreadable,
+} from "./status.ts";

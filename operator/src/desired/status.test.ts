@@ -7,7 +7,7 @@ import {
   problemReasons,
   readResource,
 } from "../api/index.ts";
-import { type Observed, type Replicas, statusOf } from "./index.ts";
+import { type Observed, refusedStatus, type Replicas, statusOf } from "./index.ts";
 
 const now = Date.parse("2026-03-01T12:00:00.750Z");
 
@@ -211,4 +211,31 @@ test("a rollout that does not end is stuck, counted from the newest spec", () =>
   const again = statusOf(newSpec, two, late);
   assert.equal(shown(again)[2], "Degraded=False AllWell");
   assert.equal(again.conditions?.[1]?.lastTransitionTime, "2026-03-01T12:05:02Z");
+});
+
+test("a spec that can't be used is told, and what was last seen stays", () => {
+  const before = statusOf(resource(), two, observed(2));
+  const raw = { metadata: { generation: 4 }, status: before };
+  const problems = ["spec.replicas: found -1; 0 or more", "spec.speed: unknown"];
+  const refused = refusedStatus(raw, problems, now + 5_000);
+  assert.deepEqual(shown(refused), [
+    "Ready=True Serving",
+    "Progressing=False Complete",
+    "Degraded=True SpecRefused",
+    "ReplicasCapped=False WithinPartitions",
+  ]);
+  assert.deepEqual(refused.conditions?.[2], {
+    type: "Degraded",
+    status: "True",
+    reason: "SpecRefused",
+    message:
+      "spec.replicas: found -1; 0 or more; spec.speed: unknown. Correct spec; what runs is left as it was.",
+    observedGeneration: 4,
+    lastTransitionTime: "2026-03-01T12:00:05Z",
+  });
+  assert.equal(refused.readyReplicas, 2);
+  assert.equal(refusedStatus({ ...raw, status: refused }, problems, now + 9_000), refused);
+  assert.deepEqual(shown(refusedStatus({ metadata: {} }, problems, now)), [
+    "Degraded=True SpecRefused",
+  ]);
 });

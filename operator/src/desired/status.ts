@@ -85,6 +85,40 @@ export function statusOf(
   return status !== undefined && isDeepStrictEqual(next, status) ? status : next;
 }
 
+/** What `refusedStatus` needs of a resource that can't be read. */
+export interface Unreadable extends WithStatus {
+  readonly metadata: { readonly generation?: number };
+}
+
+interface WithStatus {
+  readonly status?: KafkaProxyStatus | undefined;
+}
+
+/**
+ * The status of a resource whose spec can't be used: Degraded says why, all else stays as it was last
+ * seen. Pure. When nothing has changed it is `raw.status` itself.
+ *
+ * @param problems each with field, found and allowed.
+ */
+export function refusedStatus(
+  raw: Unreadable,
+  problems: readonly string[],
+  now: number,
+): KafkaProxyStatus {
+  const degraded = degradedOf([{ reason: "SpecRefused", found: problems.join("; ") }]);
+  const generation = raw.metadata.generation ?? 0;
+  const condition = dated(degraded, raw, generation, now);
+  const before = raw.status?.conditions ?? [];
+  const next: KafkaProxyStatus = {
+    ...raw.status,
+    observedGeneration: generation,
+    conditions: before.some(({ type }) => type === "Degraded")
+      ? before.map((one) => (one.type === "Degraded" ? condition : one))
+      : [...before, condition],
+  };
+  return raw.status !== undefined && isDeepStrictEqual(next, raw.status) ? raw.status : next;
+}
+
 interface Pods {
   readonly present: boolean;
   readonly wanted: number;
@@ -155,7 +189,8 @@ function readyOf(resource: KafkaProxy, pods: Pods, problems: readonly Problem[])
     return ready("False", "PodsNotReady", message);
   }
   if (resource.spec.paused) {
-    const message = "The proxies hold their partitions and deliver nothing: spec.paused is true.";
+    const message =
+      "spec.paused is true: the proxies hold their partitions, and deliver nothing from when the kubelet has brought them the change (a minute or so).";
     return ready("True", "Paused", message);
   }
   return ready("True", "Serving", wanted === 1 ? "1 proxy serves." : `${wanted} proxies serve.`);
@@ -224,10 +259,10 @@ function cappedOf({ asked, wanted, partitions }: Replicas): Draft {
   return { type, status: "True", reason: "MoreThanPartitions", message };
 }
 
-const previous = (resource: KafkaProxy, type: ConditionType): Condition | undefined =>
+const previous = (resource: WithStatus, type: ConditionType): Condition | undefined =>
   resource.status?.conditions?.find((condition) => condition.type === type);
 
-function dated(draft: Draft, resource: KafkaProxy, generation: number, now: number): Condition {
+function dated(draft: Draft, resource: WithStatus, generation: number, now: number): Condition {
   const before = previous(resource, draft.type);
   // Progress on another spec begins anew, although it never stood still.
   const newSpec = draft.type === "Progressing" && before?.observedGeneration !== generation;

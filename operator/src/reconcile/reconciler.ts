@@ -13,6 +13,7 @@ import {
   desired,
   type Facts,
   type KubernetesObject,
+  refusedStatus,
   replicasOf,
   statusOf,
 } from "../desired/index.ts";
@@ -25,8 +26,11 @@ import {
   type KubeClient,
   type KubeObject,
   keyOf,
+  KubeError,
   type Logger,
+  type OwnerReference,
   pathOf,
+  type ResourceKind,
 } from "../runtime/index.ts";
 import {
   type ClusterView,
@@ -65,8 +69,12 @@ export class Reconciler {
 
   /** @throws KubeError when the API server can't be asked; nothing is lost by doing it again. */
   async reconcile(raw: RawResource, logger: Logger): Promise<Outcome> {
-    const resource = read(raw, logger);
-    if (resource === undefined) return "done";
+    const resource = read(raw);
+    if (resource instanceof ResourceError) {
+      const status = refusedStatus(raw, resource.problems, Date.now());
+      await this.#tell(raw, status, { changed: status !== raw.status }, logger);
+      return "done";
+    }
     const seen = this.#options.factsOf(resource);
     if (seen === undefined) return "waiting";
     const key = keyOf(raw);
@@ -103,7 +111,7 @@ export class Reconciler {
       lag: seen.lag,
       deadLetters: seen.deadLetters,
     });
-    await this.#tell(raw, resource, status, step, logger);
+    await this.#tell(raw, status, { changed: status !== resource.status, step }, logger);
     return refused ? "again" : "done";
   }
 
@@ -119,21 +127,24 @@ export class Reconciler {
     logger: Logger,
   ): Promise<Problem | undefined> {
     const { view, signal } = this.#options;
-    const live = view.owned(object, keyOf(object));
+    const kind = view.kindOf(object);
     const what = `${object.kind} ${keyOf(object)}`;
-    const owner = live === undefined ? undefined : controllerOf(live);
-    if (owner !== undefined && owner.uid !== resource.metadata.uid) {
-      const found = `${what} belongs to another ${owner.kind}, ${owner.name}`;
-      return { reason: "ApplyRefused", found };
-    }
     try {
-      const applied = await this.#applier.apply<KubeObject>(
-        view.kindOf(object),
-        object,
-        live,
-        // What we never saw may be somebody's: its fields are not taken away.
-        { force: live !== undefined, signal },
-      );
+      const live = view.owned(object, keyOf(object));
+      // Without our label it is not followed, and may be there all the same: somebody's, or ours with its label gone.
+      const there = live ?? (await this.#lookUp(kind, object.metadata));
+      const owner = there === undefined ? undefined : controllerOf(there);
+      if (owner !== undefined && predecessorOf(resource, owner)) {
+        const words = `${what} is of an earlier KafkaProxy ${owner.name}, and is being removed with it`;
+        throw new KubeError("conflict", words);
+      }
+      if (owner === undefined ? there !== live : owner.uid !== resource.metadata.uid) {
+        const whose =
+          owner === undefined ? "is not ours" : `belongs to ${owner.kind} ${owner.name}`;
+        const found = `${what} is there already and ${whose}`;
+        return { reason: "NameTaken", found };
+      }
+      const applied = await this.#applier.apply<KubeObject>(kind, object, there, { signal });
       if (applied.result === "unchanged") return undefined;
       view.offer(applied.object);
       logger.info({ object: what }, applied.result === "created" ? "created" : "changed");
@@ -142,6 +153,17 @@ export class Reconciler {
       if (!isKubeError(error, "invalid", "conflict", "forbidden")) throw error;
       logger.warn({ object: what, err: error }, "the API server does not take the object");
       return { reason: "ApplyRefused", found: `${what}: ${error.message}` };
+    }
+  }
+
+  async #lookUp(kind: ResourceKind, metadata: KubeObject["metadata"]) {
+    const path = pathOf(kind, metadata.namespace, metadata.name);
+    const { client, signal } = this.#options;
+    try {
+      return await client.request<KubeObject>("GET", path, { signal });
+    } catch (error) {
+      if (isKubeError(error, "not-found")) return undefined;
+      throw error;
     }
   }
 
@@ -160,14 +182,13 @@ export class Reconciler {
   /** Writes the status if it is another one, and says what is new. */
   async #tell(
     raw: RawResource,
-    resource: KafkaProxy,
     status: KafkaProxyStatus,
-    step: ScaleStep | undefined,
+    { changed, step }: { readonly changed: boolean; readonly step?: ScaleStep | undefined },
     logger: Logger,
   ): Promise<void> {
     const { client, view, signal } = this.#options;
     const events = eventsOf(raw.status, status, step);
-    if (status !== resource.status) {
+    if (changed) {
       const { namespace, name } = raw.metadata;
       const path = pathOf(resourceKind, namespace, name, "status");
       const written = await client.request<RawResource>("PATCH", path, {
@@ -186,15 +207,19 @@ export class Reconciler {
   }
 }
 
-function read(raw: RawResource, logger: Logger): KafkaProxy | undefined {
+/** Taken by the API server under another version of the CRD, it may say what we can't do: only who wrote it can change it. */
+function read(raw: RawResource): KafkaProxy | ResourceError {
   try {
     return readResource(raw);
   } catch (error) {
-    if (!(error instanceof ResourceError)) throw error;
-    // Taken by the API server under another version of the CRD: only who wrote it can change it.
-    logger.error({ problems: error.problems }, "the resource can't be used; correct it");
-    return undefined;
+    if (error instanceof ResourceError) return error;
+    throw error;
   }
+}
+
+/** It had the resource's name before it. */
+function predecessorOf({ metadata }: KafkaProxy, owner: OwnerReference): boolean {
+  return owner.kind === kind && owner.name === metadata.name && owner.uid !== metadata.uid;
 }
 
 function planOf(resource: KafkaProxy, facts: Facts, problems: Problem[]): Desired | undefined {

@@ -11,8 +11,6 @@ export interface ApplierOptions {
 }
 
 export interface ApplyOptions {
-  /** Takes fields over that another manager has set to something else. Default true; else that is a `conflict`. */
-  readonly force?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -36,7 +34,7 @@ const applyPatch = "application/apply-patch+yaml";
  * Server-side apply that asks nothing when nothing changed. It remembers what it applied and how the
  * server wrote that down; an object is applied again when we want something else, when somebody
  * changed a field of ours, and once after a start, which the server answers without a write if all
- * is as it should be.
+ * is as it should be. Fields that another manager has set to something else are taken over.
  */
 export class Applier {
   readonly #client: KubeClient;
@@ -68,7 +66,7 @@ export class Applier {
       return { result: "unchanged", object: live };
     }
     const object = await this.#client.request<T>("PATCH", path, {
-      query: { fieldManager: this.#fieldManager, force: options.force ?? true },
+      query: { fieldManager: this.#fieldManager, force: true },
       contentType: applyPatch,
       body: desired,
       signal: options.signal,

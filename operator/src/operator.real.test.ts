@@ -2,34 +2,22 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KafkaProxyStatus } from "./api/index.ts";
-import { startWorld, type TestOperator, type World } from "./test-operator.ts";
+import { parse } from "yaml";
+import { crdYaml, type KafkaProxyStatus } from "./api/index.ts";
+import { startWorld, stop, type TestOperator, until, type World } from "./test-operator.ts";
 
 const patience = { timeout: 240_000 };
-const ownedKinds = "statefulset,configmap,service,serviceaccount,pdb,networkpolicy";
 
-async function until(
-  what: string,
-  holds: () => Promise<boolean>,
-  withinMs = 90_000,
-): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  for (;;) {
-    try {
-      if (await holds()) return;
-    } catch (error) {
-      // The API server may be away meanwhile.
-      if (performance.now() > deadline) throw error;
-    }
-    if (performance.now() > deadline) throw new Error(`never: ${what}`);
-    await sleep(250);
-  }
+interface Labelled {
+  readonly metadata: {
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly object[];
+  };
 }
 
-async function stop(operator: TestOperator): Promise<void> {
-  operator.signal("SIGTERM");
-  assert.equal(await operator.ended(), 0, operator.log.slice(-5).join("\n"));
-}
+const policy = (field: string): string =>
+  `networkPolicy: { enabled: true, workers: [{ ${field}: {} }] }`;
 
 describe("the operator on a real API server", () => {
   let world: World;
@@ -38,61 +26,50 @@ describe("the operator on a real API server", () => {
   }, patience);
   after(() => world.stop(), patience);
 
-  const statusOf = async (name: string): Promise<KafkaProxyStatus> =>
-    (await world.get<{ status?: KafkaProxyStatus }>("kpx", name)).status ?? {};
-  const condition = async (name: string, type: string): Promise<string> => {
-    const found = (await statusOf(name)).conditions?.find((one) => one.type === type);
-    return `${found?.status} ${found?.reason}`;
-  };
-  const replicas = async (name: string): Promise<number> =>
-    (await world.get<{ spec: { replicas: number } }>("sts", name)).spec.replicas;
-  const ownedBy = async (name: string): Promise<string[]> => {
-    const label = `app.kubernetes.io/instance=${name}`;
-    const text = await world.kubectl("get", ownedKinds, "-l", label, "-o", "name");
-    return text.split("\n").filter((line) => line !== "");
-  };
-  const events = async (name: string): Promise<string[]> => {
-    const { items } = await world.get<{ items: { reason: string }[] }>(
-      "events",
-      "--field-selector",
-      `involvedObject.kind=KafkaProxy,involvedObject.name=${name}`,
+  const degraded = async (name: string, expected: string, withinMs?: number): Promise<void> => {
+    await until(
+      `${name} Degraded=${expected}`,
+      async () => (await world.condition(name, "Degraded")) === expected,
+      withinMs,
     );
-    return items.map(({ reason }) => reason);
   };
 
-  it(
-    "waits for a topic, is capped by it, grows with it, and leaves nothing behind",
-    patience,
-    async () => {
-      const operator = await world.startOperator();
-      await world.cluster.apply(world.resource("orders", "orders", "replicas: 5"));
-      await until(
-        "TopicNotFound",
-        async () => (await condition("orders", "Degraded")) === "True TopicNotFound",
-        15_000,
-      );
-      await world.kafka.createTopic("orders", { partitions: 2 });
-      await until("as many as partitions", async () => (await replicas("orders")) === 2, 30_000);
-      await until(
-        "capped",
-        async () => (await condition("orders", "ReplicasCapped")) === "True MoreThanPartitions",
-      );
-      assert.equal(await condition("orders", "Degraded"), "False AllWell");
-      assert.deepEqual((await statusOf("orders")).lag, { messages: 0 });
-      await world.kubectl("scale", "kpx", "orders", "--replicas=1");
-      await until("scaled", async () => (await replicas("orders")) === 1);
-      assert.deepEqual((await events("orders")).sort(), [
-        "Capped",
-        "Created",
-        "Scaled",
-        "Scaled",
-        "TopicNotFound",
-      ]);
-      await world.kubectl("delete", "kpx", "orders");
-      await until("nothing owned", async () => (await ownedBy("orders")).length === 0);
-      await stop(operator);
-    },
-  );
+  it("waits for a topic, is capped by it and grows with it", patience, async () => {
+    const operator = await world.startOperator();
+    await world.cluster.apply(world.resource("orders", "orders", "replicas: 5"));
+    await degraded("orders", "True TopicNotFound", 15_000);
+    await world.kafka.createTopic("orders", { partitions: 2 });
+    await until(
+      "as many as partitions",
+      async () => (await world.replicas("orders")) === 2,
+      30_000,
+    );
+    await until(
+      "capped",
+      async () => (await world.condition("orders", "ReplicasCapped")) === "True MoreThanPartitions",
+    );
+    assert.equal(await world.condition("orders", "Degraded"), "False AllWell");
+    assert.deepEqual((await world.status("orders")).lag, { messages: 0 });
+    await world.kafka.addPartitions("orders", 4);
+    await until(
+      "as many as it has grown",
+      async () => (await world.replicas("orders")) === 4,
+      60_000,
+    );
+    await world.kubectl("scale", "kpx", "orders", "--replicas=1");
+    await until("scaled", async () => (await world.replicas("orders")) === 1);
+    assert.deepEqual((await world.events("orders")).sort(), [
+      "Capped",
+      "Created",
+      "Scaled",
+      "Scaled",
+      "Scaled",
+      "TopicNotFound",
+    ]);
+    await world.kubectl("delete", "kpx", "orders");
+    await until("nothing owned", async () => (await world.ownedBy("orders")).length === 0);
+    await stop(operator);
+  });
 
   it(
     "takes back what a person changed, leaves what is theirs, and follows its switches",
@@ -101,41 +78,117 @@ describe("the operator on a real API server", () => {
       await world.kafka.createTopic("clicks", { partitions: 3 });
       const operator = await world.startOperator();
       await world.cluster.apply(world.resource("clicks", "clicks", "replicas: 2"));
-      await until("made", async () => (await replicas("clicks")) === 2);
+      await until("made", async () => (await world.replicas("clicks")) === 2);
       await world.kubectl("scale", "sts", "clicks", "--replicas=3");
-      await until("back at 2", async () => (await replicas("clicks")) === 2);
+      await until("back at 2", async () => (await world.replicas("clicks")) === 2);
       await world.kubectl("annotate", "sts", "clicks", "theirs=stays");
-      await world.kubectl(
-        "patch",
-        "cm",
-        "clicks-client",
-        "--type=merge",
-        "-p",
-        '{"data":{"KAFKAPROXY_TOPIC":"other"}}',
-      );
-      await until(
-        "the topic is ours again",
-        async () =>
-          (await world.get<{ data: Record<string, string> }>("cm", "clicks-client")).data[
-            "KAFKAPROXY_TOPIC"
-          ] === "clicks",
-      );
+      const patch = '{"data":{"KAFKAPROXY_TOPIC":"other"}}';
+      await world.kubectl("patch", "cm", "clicks-client", "--type=merge", "-p", patch);
+      const topic = async (): Promise<string | undefined> =>
+        (await world.get<{ data: Record<string, string> }>("cm", "clicks-client")).data[
+          "KAFKAPROXY_TOPIC"
+        ];
+      await until("the topic is ours again", async () => (await topic()) === "clicks");
       await world.kubectl("delete", "service", "clicks-proxy");
       await until("the service is back", async () =>
-        (await ownedBy("clicks")).includes("service/clicks-proxy"),
+        (await world.ownedBy("clicks")).includes("service/clicks-proxy"),
       );
-      const { metadata } = await world.get<{ metadata: { annotations: Record<string, string> } }>(
-        "sts",
-        "clicks",
-      );
-      assert.equal(metadata.annotations["theirs"], "stays");
-      const policy = "networkpolicy.networking.k8s.io/clicks-proxy";
+      const label = "app.kubernetes.io/managed-by";
+      for (const change of ["-", "=somebody"]) {
+        const overwrite = change === "-" ? [] : ["--overwrite"];
+        await world.kubectl("label", "sts", "clicks", `${label}${change}`, ...overwrite);
+        await until(`the label after ${change}`, async () => {
+          const { metadata } = await world.get<Labelled>("sts", "clicks");
+          return metadata.labels?.[label] === "kafka-proxy-operator";
+        });
+      }
+      const { metadata } = await world.get<Labelled>("sts", "clicks");
+      assert.equal(metadata.annotations?.["theirs"], "stays");
+      const networkPolicy = "networkpolicy.networking.k8s.io/clicks-proxy";
       await world.cluster.apply(
         world.resource("clicks", "clicks", "replicas: 2", "networkPolicy: { enabled: true }"),
       );
-      await until("a policy", async () => (await ownedBy("clicks")).includes(policy));
+      await until("a policy", async () => (await world.ownedBy("clicks")).includes(networkPolicy));
       await world.cluster.apply(world.resource("clicks", "clicks", "replicas: 2"));
-      await until("no policy", async () => !(await ownedBy("clicks")).includes(policy));
+      await until(
+        "no policy",
+        async () => !(await world.ownedBy("clicks")).includes(networkPolicy),
+      );
+      const created = (await world.events("clicks")).filter((reason) => reason === "Created");
+      assert.equal(created.length, 1, "a label that was gone is no pod that was made");
+      await stop(operator);
+    },
+  );
+
+  it(
+    "leaves alone what somebody else has made, says so, and makes it once the name is free",
+    patience,
+    async () => {
+      await world.kafka.createTopic("taken", { partitions: 1 });
+      await world.kubectl("create", "configmap", "taken-client", "--from-literal=theirs=1");
+      const before = await world.get<Labelled>("cm", "taken-client");
+      const operator = await world.startOperator();
+      await world.cluster.apply(world.resource("taken", "taken", "replicas: 1"));
+      await degraded("taken", "True NameTaken");
+      const { conditions = [] } = await world.status("taken");
+      assert.match(
+        conditions.find(({ type }) => type === "Degraded")?.message ?? "",
+        /^ConfigMap default\/taken-client is there already and is not ours\. /u,
+      );
+      await until("all else is made", async () => (await world.replicas("taken")) === 1);
+      assert.deepEqual(await world.get<Labelled>("cm", "taken-client"), before);
+      await world.kubectl("delete", "configmap", "taken-client");
+      await degraded("taken", "False AllWell");
+      assert.ok((await world.ownedBy("taken")).includes("configmap/taken-client"));
+      await stop(operator);
+    },
+  );
+
+  it(
+    "says what the API server refuses, makes all else, and mends itself when it is corrected",
+    patience,
+    async () => {
+      await world.kafka.createTopic("misspelt", { partitions: 1 });
+      const operator = await world.startOperator();
+      await world.cluster.apply(world.resource("misspelt", "misspelt", policy("podSelectr")));
+      await degraded("misspelt", "True ApplyRefused");
+      const { conditions = [] } = await world.status("misspelt");
+      assert.match(
+        conditions.find(({ type }) => type === "Degraded")?.message ?? "",
+        /^NetworkPolicy default\/misspelt-proxy: .*podSelectr/u,
+      );
+      await until("all else is made", async () => (await world.replicas("misspelt")) === 1);
+      await world.cluster.apply(world.resource("misspelt", "misspelt", policy("podSelector")));
+      await degraded("misspelt", "False AllWell");
+      await stop(operator);
+    },
+  );
+
+  it(
+    "says why a spec can't be used that only another version of the CRD takes",
+    patience,
+    async () => {
+      await world.kafka.createTopic("loose", { partitions: 1 });
+      const loose = parse(crdYaml()) as {
+        spec: { versions: { schema: { openAPIV3Schema: Loosened } }[] };
+      };
+      const spec = loose.spec.versions[0]?.schema.openAPIV3Schema.properties["spec"];
+      delete spec?.properties["delivery"]?.properties["maxDeliveries"]?.minimum;
+      const operator = await world.startOperator();
+      await world.cluster.apply(JSON.stringify(loose));
+      await world.cluster.apply(
+        world.resource("loose", "loose", "delivery: { maxDeliveries: -7 }"),
+      );
+      await degraded("loose", "True SpecRefused");
+      const { conditions = [] } = await world.status("loose");
+      assert.match(
+        conditions.find(({ type }) => type === "Degraded")?.message ?? "",
+        /^spec\.delivery\.maxDeliveries: found -7; .*Correct spec/u,
+      );
+      assert.deepEqual(await world.ownedBy("loose"), []);
+      await world.cluster.apply(world.resource("loose", "loose", "delivery: { maxDeliveries: 7 }"));
+      await world.cluster.apply(crdYaml());
+      await degraded("loose", "False AllWell");
       await stop(operator);
     },
   );
@@ -143,26 +196,15 @@ describe("the operator on a real API server", () => {
   it("waits for a Secret, and rolls the pods when it changes", patience, async () => {
     await world.kafka.createTopic("locked", { partitions: 1 });
     const operator = await world.startOperator();
-    await world.cluster.apply(
-      world.resource(
-        "locked",
-        "locked",
-        "listener: { tokenSecret: { name: tokens, key: tokens } }",
-      ),
-    );
-    await until(
-      "SecretMissing",
-      async () => (await condition("locked", "Degraded")) === "True SecretMissing",
-    );
-    assert.ok(!(await ownedBy("locked")).includes("statefulset.apps/locked"));
+    const secret = "listener: { tokenSecret: { name: tokens, key: tokens } }";
+    await world.cluster.apply(world.resource("locked", "locked", secret));
+    await degraded("locked", "True SecretMissing");
+    assert.ok(!(await world.ownedBy("locked")).includes("statefulset.apps/locked"));
     await world.kubectl("create", "secret", "generic", "tokens", "--from-literal=tokens=one");
-    await until("made", async () => (await replicas("locked")) === 1);
+    await until("made", async () => (await world.replicas("locked")) === 1);
     const hash = async (): Promise<string | undefined> =>
-      (
-        await world.get<{
-          spec: { template: { metadata: { annotations: Record<string, string> } } };
-        }>("sts", "locked")
-      ).spec.template.metadata.annotations["kafkaproxy.dev/secrets-hash"];
+      (await world.get<{ spec: { template: Labelled } }>("sts", "locked")).spec.template.metadata
+        .annotations?.["kafkaproxy.dev/secrets-hash"];
     const first = await hash();
     await world.kubectl("patch", "secret", "tokens", "-p", '{"stringData":{"tokens":"two"}}');
     await until("another hash", async () => (await hash()) !== first);
@@ -173,98 +215,46 @@ describe("the operator on a real API server", () => {
     await world.kafka.createTopic("outage", { partitions: 2 });
     const operator = await world.startOperator();
     await world.cluster.apply(world.resource("outage", "outage", "replicas: 2"));
-    await until("made", async () => (await replicas("outage")) === 2);
-    const degraded = (expected: string, withinMs: number): Promise<void> =>
-      until(expected, async () => (await condition("outage", "Degraded")) === expected, withinMs);
+    await until("made", async () => (await world.replicas("outage")) === 2);
     const [broker] = world.kafka.brokers;
     await broker!.kill();
-    await degraded("True KafkaUnreachable", 30_000);
-    assert.equal((await statusOf("outage")).partitions, 2);
-    assert.equal(await replicas("outage"), 2);
+    await degraded("outage", "True KafkaUnreachable", 30_000);
+    assert.equal((await world.status("outage")).partitions, 2);
+    assert.equal(await world.replicas("outage"), 2);
     await broker!.start();
-    await degraded("False AllWell", 60_000);
+    await degraded("outage", "False AllWell", 60_000);
     await world.zookeeper.kill();
-    await degraded("True ZooKeeperUnreachable", 60_000);
+    await degraded("outage", "True ZooKeeperUnreachable", 60_000);
     await world.zookeeper.start();
-    await degraded("False AllWell", 60_000);
-    assert.equal(await replicas("outage"), 2);
+    await degraded("outage", "False AllWell", 60_000);
+    assert.equal(await world.replicas("outage"), 2);
     await stop(operator);
-  });
-
-  it(
-    "goes on after the API server was killed, and after it stood still for a minute",
-    patience,
-    async () => {
-      await world.kafka.createTopic("steady", { partitions: 4 });
-      const operator = await world.startOperator({ elect: true });
-      await world.cluster.apply(world.resource("steady", "steady", "replicas: 1"));
-      await until("made", async () => (await replicas("steady")) === 1);
-      await world.cluster.apiServer.kill();
-      await sleep(3_000);
-      await world.cluster.apiServer.start();
-      await world.kubectl("scale", "kpx", "steady", "--replicas=2");
-      await until("scaled after the kill", async () => (await replicas("steady")) === 2);
-      world.cluster.apiServer.freeze();
-      await sleep(60_000);
-      world.cluster.apiServer.thaw();
-      await until(
-        "answers again",
-        async () => (await world.kubectl("get", "--raw", "/readyz")) === "ok",
-      );
-      await world.kubectl("scale", "kpx", "steady", "--replicas=3");
-      await until("scaled after the freeze", async () => (await replicas("steady")) === 3);
-      await stop(operator);
-    },
-  );
-
-  it("has one leader, whether the other is killed in its work or frozen", patience, async () => {
-    await world.kafka.createTopic("led", { partitions: 8 });
-    const first = await world.startOperator({ elect: true });
-    await until(
-      "the first leads",
-      async () => (await first.metrics()).get("kafkaproxy_operator_leader") === 1,
-    );
-    const second = await world.startOperator({ elect: true });
-    await world.cluster.apply(world.resource("led", "led", "replicas: 2"));
-    await until("the first object", async () => (await ownedBy("led")).length > 0);
-    first.signal("SIGKILL");
-    await until("the second leads and finishes", async () => (await replicas("led")) === 2);
-    const third = await world.startOperator({ elect: true });
-    second.signal("SIGSTOP");
-    await world.kubectl("scale", "kpx", "led", "--replicas=3");
-    await until("the third took over", async () => (await replicas("led")) === 3);
-    const thawedAt = Date.now();
-    second.signal("SIGCONT");
-    await until(
-      "the second has noticed",
-      async () => (await second.metrics()).get("kafkaproxy_operator_leader") === 0,
-    );
-    await world.kubectl("scale", "kpx", "led", "--replicas=4");
-    await until("one still leads", async () => (await replicas("led")) === 4);
-    assert.equal((await third.metrics()).get("kafkaproxy_operator_leader"), 1);
-    const late = second.log.filter((line) => {
-      const { time, msg } = JSON.parse(line) as { time: number; msg: string };
-      return time >= thawedAt && /^(?:created|changed|removed|Scaled)/u.test(msg);
-    });
-    assert.deepEqual(late, [], "nothing was written by who did not lead");
-    await stop(second);
-    await stop(third);
   });
 
   it("asks for nothing to be written while 200 resources are idle", patience, async (context) => {
     await world.kafka.createTopic("many", { partitions: 2 });
+    await world.kubectl("create", "secret", "generic", "many", "--from-literal=tokens=one");
     const names = Array.from({ length: 200 }, (_, index) => `many-${index}`);
-    await world.cluster.apply(names.map((name) => world.resource(name, "many")).join(""));
+    const secret = "listener: { tokenSecret: { name: many, key: tokens } }";
+    const resources = names.map((name, n) =>
+      n % 10 === 0 ? world.resource(name, "many", secret) : world.resource(name, "many"),
+    );
+    await world.cluster.apply(resources.join(""));
     const operator = await world.startOperator();
     const startedAt = performance.now();
     await until(
       "all are made",
       async () => {
-        const { items } = await world.get<{ items: { status?: KafkaProxyStatus }[] }>("kpx");
+        const { items } = await world.get<{
+          items: { metadata: { name: string }; status?: KafkaProxyStatus }[];
+        }>("kpx");
         const settled = items.filter(
-          ({ status }) => status?.replicas !== 0 && status?.lag !== undefined,
+          ({ metadata, status }) =>
+            metadata.name.startsWith("many-") &&
+            status?.replicas !== 0 &&
+            status?.lag !== undefined,
         );
-        return settled.length >= names.length;
+        return settled.length === names.length;
       },
       180_000,
     );
@@ -276,19 +266,28 @@ describe("the operator on a real API server", () => {
       await sleep(5_000);
       return before === count;
     });
-    const cpu = async (): Promise<number> =>
-      (await operator.metrics()).get("process_cpu_seconds_total") ?? 0;
-    const [quietSince, cpuBefore] = [Date.now(), await cpu()];
-    await sleep(30_000);
+    const [quietSince, cpuBefore] = [Date.now(), await cpuSeconds(operator)];
+    // Longer than the operator's own look at each resource, which comes every minute.
+    const idleMs = 65_000;
+    await sleep(idleMs);
     assert.deepEqual(
       world.writes().filter(({ at }) => at > quietSince),
       [],
     );
-    const cpuPart = ((await cpu()) - cpuBefore) / 30;
-    const rss = ((await operator.metrics()).get("process_resident_memory_bytes") ?? 0) / 2 ** 20;
+    const cpuPart = (((await cpuSeconds(operator)) - cpuBefore) * 1_000) / idleMs;
+    const rssBytes = (await operator.metrics()).get("process_resident_memory_bytes") ?? 0;
     context.diagnostic(
-      `200 resources in ${Math.round(tookMs / 1_000)} s; idle: 0 writes, ${(cpuPart * 100).toFixed(1)} % of a core, ${Math.round(rss)} MiB RSS`,
+      `200 resources in ${Math.round(tookMs / 1_000)} s; idle: 0 writes in ${idleMs / 1_000} s, ${(cpuPart * 100).toFixed(1)} % of a core, ${Math.round(rssBytes / 1e6)} MB RSS`,
     );
     await stop(operator);
   });
 });
+
+interface Loosened {
+  readonly properties: Readonly<Record<string, Loosened>>;
+  minimum?: number;
+}
+
+async function cpuSeconds(operator: TestOperator): Promise<number> {
+  return (await operator.metrics()).get("process_cpu_seconds_total") ?? 0;
+}

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { Admin, Metrics } from "./admin/index.ts";
 import { Controller, type ParentLogger } from "./reconcile/index.ts";
 import {
@@ -16,6 +17,8 @@ export interface OperatorOptions {
   readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never" | undefined;
   /** The namespace that is watched. Default: all. */
   readonly namespace?: string | undefined;
+  /** What the API server's audit log calls this process, behind `kafka-proxy-operator/`. Default: its host's name. */
+  readonly podName?: string | undefined;
   /** Where several operators choose a leader; undefined: this is the only one. */
   readonly election?: ElectionSettings | undefined;
   readonly admin: { readonly host: string; readonly port: number };
@@ -46,9 +49,9 @@ export class Operator {
   #state: OperatorState = "idle";
 
   constructor(options: OperatorOptions) {
-    const { access, admin, election, logger } = options;
+    const { access, admin, election, logger, podName = hostname() } = options;
     this.#options = options;
-    this.#client = new HttpKubeClient(access, { userAgent: "kafka-proxy-operator" });
+    this.#client = new HttpKubeClient(access, { userAgent: `kafka-proxy-operator/${podName}` });
     if (election !== undefined) {
       this.#election = new LeaderElection({
         client: this.#client,

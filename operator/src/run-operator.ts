@@ -46,8 +46,10 @@ export async function runOperator(options: RunOperatorOptions): Promise<Operator
   const { serviceAccountFolder } = options;
   const logger = options.logger ?? pino({ level: options.logLevel ?? "info" });
   const access = await findAccess({ kubeconfig, context, environment, serviceAccountFolder });
+  const podName = environment["POD_NAME"] ?? hostname();
   const operator = new Operator({
     access,
+    podName,
     image,
     imagePullPolicy,
     namespace,
@@ -57,7 +59,7 @@ export async function runOperator(options: RunOperatorOptions): Promise<Operator
         ? {
             namespace: environment["POD_NAMESPACE"] ?? access.namespace,
             lease: lease ?? "kafka-proxy-operator",
-            identity: `${environment["POD_NAME"] ?? hostname()}_${randomUUID()}`,
+            identity: `${podName}_${randomUUID()}`,
           }
         : undefined,
     logger,

@@ -1,18 +1,26 @@
-/** Operators as processes of their own beside a real control plane, Kafka and ZooKeeper. */
+/** Operators as processes of their own, bundled as in the image, beside a real control plane, Kafka and ZooKeeper. */
+import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
+import { bundle, packageFiles } from "../../images/src/index.ts";
 import {
   type KafkaCluster,
   startKafka,
   startZooKeeper,
   type ZooKeeperServer,
 } from "../../test/servers/index.ts";
-import { type ControlPlane, startControlPlane } from "../../test/servers/kubernetes/index.ts";
-import { crdYaml } from "./api/index.ts";
+import {
+  type AdmissionGate,
+  type ControlPlane,
+  startAdmissionGate,
+  startControlPlane,
+} from "../../test/servers/kubernetes/index.ts";
+import { crdYaml, type KafkaProxyStatus } from "./api/index.ts";
 
 export interface World {
   readonly cluster: ControlPlane;
@@ -24,13 +32,26 @@ export interface World {
   get<T>(...args: string[]): Promise<T>;
   /** A KafkaProxy as YAML, with more lines of spec. */
   resource(name: string, topic: string, ...more: string[]): string;
-  startOperator(options?: { elect?: boolean }): Promise<TestOperator>;
-  /** Writes that operators made, oldest first, but for leases. */
+  startOperator(options?: { elect?: boolean; podName?: string }): Promise<TestOperator>;
+  /** Writes that operators asked for, oldest first, but for leases. */
   writes(): AuditedWrite[];
+  /** Holds an operator in the middle of a pass. */
+  gate(): Promise<AdmissionGate>;
+  status(name: string): Promise<KafkaProxyStatus>;
+  /** `status reason` of a condition. */
+  condition(name: string, type: string): Promise<string>;
+  /** What the StatefulSet asks for. */
+  replicas(name: string): Promise<number>;
+  /** `kind/name` of each object that a resource has. */
+  ownedBy(name: string): Promise<string[]>;
+  /** Reasons of the events about a resource. */
+  events(name: string): Promise<string[]>;
   stop(): Promise<void>;
 }
 
 export interface AuditedWrite {
+  /** Which operator, by its pod's name. */
+  readonly by: string;
   readonly verb: string;
   readonly at: number;
   readonly code: number;
@@ -46,14 +67,33 @@ export interface TestOperator {
   ended(): Promise<number | null>;
 }
 
-const entry = `
-  import { runOperator } from ${JSON.stringify(new URL("index.ts", import.meta.url).href)};
-  const { IMAGE: image, FOLDER: serviceAccountFolder, ELECT } = process.env;
-  process.exitCode = await runOperator({
-    image, serviceAccountFolder, leaderElect: ELECT === "yes", logLevel: "debug",
-    admin: { host: "127.0.0.1", port: 0 }, environment: process.env,
-  });
-`;
+const account = "operator";
+export const ownedKinds = "statefulset,configmap,service,serviceaccount,pdb,networkpolicy";
+
+/** Waits for what is to come; the API server may be away meanwhile. */
+export async function until(
+  what: string,
+  holds: () => Promise<boolean>,
+  withinMs = 90_000,
+): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    let failure: unknown;
+    try {
+      if (await holds()) return;
+    } catch (error) {
+      failure = error;
+    }
+    if (performance.now() > deadline) throw new Error(`never: ${what}`, { cause: failure });
+    await sleep(250);
+  }
+}
+
+/** Ends an operator in order. */
+export async function stop(operator: TestOperator): Promise<void> {
+  operator.signal("SIGTERM");
+  assert.equal(await operator.ended(), 0, operator.log.slice(-5).join("\n"));
+}
 
 export async function startWorld(): Promise<World> {
   const [cluster, kafka, zookeeper] = await Promise.all([
@@ -68,14 +108,40 @@ export async function startWorld(): Promise<World> {
     return stdout;
   };
   await cluster.apply(crdYaml());
-  const folder = await serviceAccount(cluster, kubectl);
+  const folder = mkdtempSync(join(tmpdir(), "operator-"));
+  await serviceAccount(cluster, kubectl, folder);
+  const main = await bundled(folder);
+  const get = async <T>(...args: string[]): Promise<T> =>
+    JSON.parse(await kubectl("get", ...args, "-o", "json")) as T;
+  const status = async (name: string): Promise<KafkaProxyStatus> =>
+    (await get<{ status?: KafkaProxyStatus }>("kpx", name)).status ?? {};
   return {
     cluster,
     kafka,
     zookeeper,
     kubectl,
-    get: async <T>(...args: string[]) =>
-      JSON.parse(await kubectl("get", ...args, "-o", "json")) as T,
+    get,
+    status,
+    condition: async (name, type) => {
+      const found = (await status(name)).conditions?.find((one) => one.type === type);
+      return `${found?.status} ${found?.reason}`;
+    },
+    replicas: async (name) =>
+      (await get<{ spec: { replicas: number } }>("sts", name)).spec.replicas,
+    ownedBy: async (name) => {
+      const label = `app.kubernetes.io/instance=${name}`;
+      const text = await kubectl("get", ownedKinds, "-l", label, "-o", "name");
+      return text.split("\n").filter((line) => line !== "");
+    },
+    events: async (name) => {
+      const about = `involvedObject.kind=KafkaProxy,involvedObject.name=${name}`;
+      const { items } = await get<{ items: { reason: string }[] }>(
+        "events",
+        "--field-selector",
+        about,
+      );
+      return items.map(({ reason }) => reason);
+    },
     resource: (name, topic, ...more) =>
       [
         "apiVersion: kafkaproxy.dev/v1alpha1",
@@ -89,42 +155,44 @@ export async function startWorld(): Promise<World> {
         ...more.map((line) => `  ${line}`),
         "---\n",
       ].join("\n"),
-    startOperator: async ({ elect = false } = {}) => {
+    startOperator: async ({ elect = false, podName = "operator-0" } = {}) => {
       const { hostname, port } = new URL(cluster.server);
-      const child = spawn(
-        process.execPath,
-        ["--conditions=kafkaproxy-source", "--input-type=module", "-e", entry],
-        {
-          env: {
-            PATH: process.env["PATH"],
-            // As in the chart.
-            NODE_OPTIONS: "--max-semi-space-size=2",
-            KUBERNETES_SERVICE_HOST: hostname,
-            KUBERNETES_SERVICE_PORT: port,
-            IMAGE: "localhost/kafka-proxy:dev",
-            FOLDER: folder,
-            ELECT: elect ? "yes" : "no",
-          },
-          stdio: ["ignore", "pipe", "inherit"],
+      const child = spawn(process.execPath, ["--enable-source-maps", main], {
+        env: {
+          PATH: process.env["PATH"],
+          // As in the chart.
+          NODE_OPTIONS: "--max-semi-space-size=2",
+          KUBERNETES_SERVICE_HOST: hostname,
+          KUBERNETES_SERVICE_PORT: port,
+          POD_NAME: podName,
+          IMAGE: "localhost/kafka-proxy:dev",
+          FOLDER: folder,
+          ELECT: elect ? "yes" : "no",
         },
-      );
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       operators.push(child);
       return await follow(child);
     },
     writes: () => writesIn(cluster.auditLog),
+    gate: () => startAdmissionGate(cluster, `system:serviceaccount:default:${account}`),
     stop: async () => {
       for (const child of operators) child.kill("SIGKILL");
+      rmSync(folder, { recursive: true });
       await Promise.allSettled([cluster.stop(), kafka.stop(), zookeeper.stop()]);
     },
   };
 }
 
 /** What a pod of the operator would find mounted. */
-async function serviceAccount(cluster: ControlPlane, kubectl: World["kubectl"]): Promise<string> {
-  await kubectl("create", "serviceaccount", "operator");
-  const binding = ["--clusterrole=cluster-admin", "--serviceaccount=default:operator"];
-  await kubectl("create", "clusterrolebinding", "operator", ...binding);
-  const folder = mkdtempSync(join(tmpdir(), "operator-account-"));
+async function serviceAccount(
+  cluster: ControlPlane,
+  kubectl: World["kubectl"],
+  folder: string,
+): Promise<void> {
+  await kubectl("create", "serviceaccount", account);
+  const binding = ["--clusterrole=cluster-admin", `--serviceaccount=default:${account}`];
+  await kubectl("create", "clusterrolebinding", account, ...binding);
   const config = parse(readFileSync(cluster.kubeconfig, "utf8")) as {
     clusters: { cluster: Record<string, string> }[];
   };
@@ -133,11 +201,19 @@ async function serviceAccount(cluster: ControlPlane, kubectl: World["kubectl"]):
   const ca = data === undefined ? readFileSync(file ?? "") : Buffer.from(data, "base64");
   writeFileSync(join(folder, "ca.crt"), ca);
   writeFileSync(join(folder, "namespace"), "default");
-  writeFileSync(
-    join(folder, "token"),
-    await kubectl("create", "token", "operator", "--duration=2h"),
-  );
-  return folder;
+  writeFileSync(join(folder, "token"), await kubectl("create", "token", account, "--duration=2h"));
+}
+
+/** The program as it is in the image. */
+async function bundled(folder: string): Promise<string> {
+  const program = await bundle("operator/src/test-entry.ts", "operator", "operator");
+  for (const entry of [...program, ...packageFiles("kafkajs", ["src"])]) {
+    if (!("content" in entry)) continue;
+    const file = join(folder, entry.path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, entry.content);
+  }
+  return join(folder, "app/dist/main.js");
 }
 
 async function follow(child: ChildProcess): Promise<TestOperator> {
@@ -179,14 +255,17 @@ interface AuditLine {
   readonly objectRef?: { resource?: string; name?: string; subresource?: string };
 }
 
+const agent = "kafka-proxy-operator/";
+
 function writesIn(auditLog: string): AuditedWrite[] {
   const lines = readFileSync(auditLog, "utf8").split("\n");
   return lines
     .slice(0, -1)
     .map((line) => JSON.parse(line) as AuditLine)
-    .filter(({ userAgent }) => userAgent === "kafka-proxy-operator")
+    .filter(({ userAgent = "" }) => userAgent.startsWith(agent))
     .filter(({ objectRef }) => objectRef?.resource !== "leases")
-    .map(({ verb, objectRef = {}, requestReceivedTimestamp, responseStatus }) => ({
+    .map(({ userAgent = "", verb, objectRef = {}, requestReceivedTimestamp, responseStatus }) => ({
+      by: userAgent.slice(agent.length),
       verb,
       at: Date.parse(requestReceivedTimestamp),
       code: responseStatus?.code ?? 0,

@@ -124,9 +124,9 @@ export class Controller {
       }
       finish(outcome);
     } catch (error) {
-      if (signal.aborted || isKubeError(error, "not-leading", "aborted")) return;
-      // Gone since it was looked up, or written since: the watch tells.
-      const passing = isKubeError(error, "not-found", "conflict");
+      if (signal.aborted) return;
+      // Gone since it was looked up, or written since: the watch tells. Who does not lead is told to end, or leads again.
+      const passing = isKubeError(error, "not-found", "conflict", "not-leading");
       const retryInMs = this.#queue.addFailed(key);
       logger[passing ? "debug" : "warn"]({ retryInMs, err: error }, "not reconciled; trying again");
       finish("failed");

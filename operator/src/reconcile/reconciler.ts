@@ -26,7 +26,7 @@ import {
   type KubeClient,
   type KubeObject,
   keyOf,
-  KubeError,
+  type KubeError,
   type Logger,
   type OwnerReference,
   pathOf,
@@ -54,6 +54,14 @@ export interface ReconcilerOptions {
 
 /** `again`: something did not work; it is to be tried again later. */
 export type Outcome = "done" | "waiting" | "again";
+
+interface ApplyOutcome {
+  readonly result: "applied" | "not-yet";
+  /** Why not yet, where somebody has to do something about it. */
+  readonly problem?: Problem;
+  /** What was there before. */
+  readonly before?: KubeObject | undefined;
+}
 
 export const fieldManager = "kafka-proxy-operator";
 
@@ -94,14 +102,12 @@ export class Reconciler {
     }
     const plan = planOf(resource, facts, problems);
     let step: ScaleStep | undefined;
-    let refused = false;
+    let again = false;
     for (const object of plan?.objects ?? []) {
-      const before = view.statefulSet(key);
-      const problem = await this.#apply(resource, object, logger);
-      if (problem !== undefined) {
-        problems.push(problem);
-        refused = true;
-      } else if (object.kind === "StatefulSet") step = stepOf(before, view.statefulSet(key));
+      const { result, problem, before } = await this.#apply(resource, object, logger);
+      if (problem !== undefined) problems.push(problem);
+      if (result === "not-yet") again = true;
+      else if (object.kind === "StatefulSet") step = stepOf(before, view.statefulSet(key));
     }
     await this.#remove(resource, plan?.absent ?? [], logger);
     const status = statusOf(resource, plan?.replicas ?? replicasOf(resource, facts), {
@@ -112,7 +118,7 @@ export class Reconciler {
       deadLetters: seen.deadLetters,
     });
     await this.#tell(raw, status, { changed: status !== resource.status, step }, logger);
-    return refused ? "again" : "done";
+    return again ? "again" : "done";
   }
 
   /** The object is there no more: what is known of it is of no use. */
@@ -120,12 +126,11 @@ export class Reconciler {
     this.#applier.forget(this.#options.view.kindOf(object), object.metadata);
   }
 
-  /** Undefined when it is as it should be. */
   async #apply(
     resource: KafkaProxy,
     object: KubernetesObject,
     logger: Logger,
-  ): Promise<Problem | undefined> {
+  ): Promise<ApplyOutcome> {
     const { view, signal } = this.#options;
     const kind = view.kindOf(object);
     const what = `${object.kind} ${keyOf(object)}`;
@@ -134,25 +139,25 @@ export class Reconciler {
       // Without our label it is not followed, and may be there all the same: somebody's, or ours with its label gone.
       const there = live ?? (await this.#lookUp(kind, object.metadata));
       const owner = there === undefined ? undefined : controllerOf(there);
-      if (owner !== undefined && predecessorOf(resource, owner)) {
-        const words = `${what} is of an earlier KafkaProxy ${owner.name}, and is being removed with it`;
-        throw new KubeError("conflict", words);
-      }
+      // It goes by itself, with the KafkaProxy that had this name before.
+      if (owner !== undefined && predecessorOf(resource, owner)) return { result: "not-yet" };
       if (owner === undefined ? there !== live : owner.uid !== resource.metadata.uid) {
         const whose =
           owner === undefined ? "is not ours" : `belongs to ${owner.kind} ${owner.name}`;
         const found = `${what} is there already and ${whose}`;
-        return { reason: "NameTaken", found };
+        return { result: "not-yet", problem: { reason: "NameTaken", found } };
       }
       const applied = await this.#applier.apply<KubeObject>(kind, object, there, { signal });
-      if (applied.result === "unchanged") return undefined;
-      view.offer(applied.object);
-      logger.info({ object: what }, applied.result === "created" ? "created" : "changed");
-      return undefined;
+      if (applied.result !== "unchanged") {
+        view.offer(applied.object);
+        logger.info({ object: what }, applied.result === "created" ? "created" : "changed");
+      }
+      return { result: "applied", before: there };
     } catch (error) {
-      if (!isKubeError(error, "invalid", "conflict", "forbidden")) throw error;
+      if (!isRefusal(error)) throw error;
       logger.warn({ object: what, err: error }, "the API server does not take the object");
-      return { reason: "ApplyRefused", found: `${what}: ${error.message}` };
+      const found = `${what}: ${error.message}`;
+      return { result: "not-yet", problem: { reason: "ApplyRefused", found } };
     }
   }
 
@@ -230,6 +235,15 @@ function planOf(resource: KafkaProxy, facts: Facts, problems: Problem[]): Desire
     problems.push({ reason: "SpecRefused", found: error.message });
     return undefined;
   }
+}
+
+/**
+ * The API server has said no to this object, and others may still be taken. A server-side apply of a field
+ * that does not exist, such as a misspelt one inside spec.pod.affinity, is answered with 500.
+ */
+function isRefusal(error: unknown): error is KubeError {
+  if (isKubeError(error, "server-error")) return error.status === 500;
+  return isKubeError(error, "invalid", "conflict", "forbidden");
 }
 
 function stepOf(

@@ -1,4 +1,5 @@
 /** A real Kubernetes for tests, from plain programs and nothing else. */
+export { type Admission, type AdmissionGate, startAdmissionGate } from "./admission-gate.ts";
 export { program, type Program } from "./binaries.ts";
 export { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
 export {

@@ -1,6 +1,6 @@
-// The upper layer: one program with everything that it imports, in one file, with its source map.
+// The upper layer: one program with everything that it imports, with source maps.
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { build } from "esbuild";
 import type { TarEntry } from "./tar.ts";
 
@@ -10,17 +10,21 @@ const root = join(import.meta.dirname, "../..");
 const banner = `import { createRequire as __createRequire } from "node:module";
 const require = __createRequire(import.meta.url);`;
 
+const outdir = join(root, "images/dist/bundle");
+
 /**
  * Bundles `entry` (a path from the repository's root) to /app/dist/main.js, which can be executed as /usr/bin/`command`;
- * beside it the name and version of the package in `folder`.
+ * beside it what is imported only when it is needed, and the name and version of the package in `folder`. A program that
+ * is loaded whole would hold megabytes of code that it never runs, such as a kubeconfig's reader in a pod.
  */
 export async function bundle(entry: string, folder: string, command: string): Promise<TarEntry[]> {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: [entry],
-    outfile: "main.js",
+    entryPoints: { main: entry },
+    outdir,
     write: false,
     bundle: true,
+    splitting: true,
     platform: "node",
     format: "esm",
     target: "node24",
@@ -33,11 +37,14 @@ export async function bundle(entry: string, folder: string, command: string): Pr
   });
   const manifest = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
   const { name, version } = manifest as { name: string; version: string };
-  const code = (suffix: string) =>
-    result.outputFiles.find(({ path }) => path.endsWith(suffix))?.text ?? "";
+  const files = result.outputFiles.map(({ path, text }): TarEntry => {
+    const own = relative(outdir, path);
+    return own === "main.js"
+      ? { path: `app/dist/${own}`, content: Buffer.from(executable(text)), mode: 0o755 }
+      : { path: `app/dist/${own}`, content: Buffer.from(text) };
+  });
   return [
-    { path: "app/dist/main.js", content: Buffer.from(executable(code(".js"))), mode: 0o755 },
-    { path: "app/dist/main.js.map", content: Buffer.from(code(".map")) },
+    ...files,
     {
       path: "app/package.json",
       content: Buffer.from(`${JSON.stringify({ name, version, type: "module" })}\n`),

@@ -1,6 +1,7 @@
 // Helm, one KafkaProxy, a Deployment of workers: the whole of it on a real node, with a Kafka beside it.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { proxiesPath } from "@kafkaproxy/wire";
@@ -15,9 +16,12 @@ import {
   startZooKeeper,
   type ZooKeeperServer,
 } from "../servers/index.ts";
-import { type Cluster, startCluster } from "../servers/kubernetes/index.ts";
+import { runProgram } from "../servers/java.ts";
+import { type Cluster, program, startCluster } from "../servers/kubernetes/index.ts";
+import { finished, type Load, startLoad } from "./load.ts";
 
 const examples = join(import.meta.dirname, "../../examples");
+const compiledCli = join(import.meta.dirname, "../../cli/dist/main.js");
 const group = "billing";
 
 interface Status {
@@ -38,8 +42,13 @@ describe("the operator on a real node", () => {
   let kafka: KafkaCluster;
   let zookeeper: ZooKeeperServer;
   let helm: Helm;
+  /** Where kubectl and its plugin are. */
+  const bin = mkdtempSync(join(tmpdir(), "kafkaproxy-e2e-"));
 
   before(async () => {
+    symlinkSync(await program("kubectl"), join(bin, "kubectl"));
+    chmodSync(compiledCli, 0o755); // as npm does when it installs a package's command
+    symlinkSync(compiledCli, join(bin, "kubectl-kafkaproxy"));
     const { kafkaProxy, exampleWorker } = await buildImages();
     cluster = await startCluster({ images: [kafkaProxy, exampleWorker] });
     const place = { host: cluster.address, netns: cluster.netns };
@@ -51,6 +60,7 @@ describe("the operator on a real node", () => {
   });
   after(async () => {
     helm?.close();
+    rmSync(bin, { recursive: true });
     await Promise.all([kafka?.stop(), zookeeper?.stop()]);
     await cluster?.stop();
   });
@@ -90,6 +100,82 @@ describe("the operator on a real node", () => {
     });
   }
 
+  async function setSpec(spec: object): Promise<void> {
+    const patch = ["--type=merge", "-p", JSON.stringify({ spec })];
+    await kubectl("patch", "kpx", "orders", "--namespace=shop", ...patch);
+  }
+
+  async function podIds(): Promise<string[]> {
+    const selector = ["--namespace=shop", "-l", "app.kubernetes.io/instance=orders"];
+    const found = await kubectl(
+      "get",
+      "pods",
+      ...selector,
+      "-o",
+      "jsonpath={.items[*].metadata.uid}",
+    );
+    return found.split(" ");
+  }
+
+  /** What the proxies themselves say, through the API server. */
+  async function allPaused(expected: boolean): Promise<boolean> {
+    const answers = await Promise.all(
+      [0, 1, 2].map((n) =>
+        kubectl("get", "--raw", `/api/v1/namespaces/shop/pods/orders-${n}:admin/proxy/status`),
+      ),
+    );
+    return answers.every((text) => (JSON.parse(text) as { paused: boolean }).paused === expected);
+  }
+
+  /** How often each of these orders was finished. */
+  async function times(ids: ReadonlySet<string>, ...since: string[]): Promise<number[]> {
+    const all = ["--tail=-1", ...since];
+    const log = await kubectl("logs", "--namespace=shop", "-l", "app=orders-worker", ...all);
+    const found = finished(log);
+    return [...ids].map((id) => found.get(id) ?? 0);
+  }
+
+  async function unprocessed(ids: ReadonlySet<string>, ...since: string[]): Promise<string[]> {
+    const counts = await times(ids, ...since);
+    return [...ids].filter((_, n) => counts[n] === 0);
+  }
+
+  async function allProcessed(ids: ReadonlySet<string>): Promise<void> {
+    assert.ok(ids.size > 0);
+    await until("committed lag 0", async () => (await kafka.lag(group, "orders")) === 0, 180_000);
+    assert.deepEqual(await unprocessed(ids), []);
+  }
+
+  async function noneLostOrTwice(ids: ReadonlySet<string>): Promise<void> {
+    await allProcessed(ids);
+    const again = (await times(ids)).filter((count) => count > 1);
+    assert.deepEqual(again, [], `of ${ids.size}`);
+  }
+
+  /** Orders written from now on are worked on too. */
+  async function flowsOn(load: Load): Promise<void> {
+    const from = load.count;
+    await until("more orders", () => load.count >= from + 500);
+    const prefix = load.prefix;
+    await until("they are worked on", async () => {
+      const ids = new Set(Array.from({ length: 500 }, (_, n) => `${prefix}-${from + n}`));
+      return (await unprocessed(ids, "--since=2m")).length === 0;
+    });
+  }
+
+  /** `kubectl kafkaproxy ...`, as somebody with a kubeconfig runs it. */
+  async function plugin(...args: string[]) {
+    const env = {
+      ...process.env,
+      PATH: `${bin}:${process.env["PATH"]}`,
+      KUBECONFIG: cluster.kubeconfig,
+    };
+    const { exitCode, stdout, stderr } = await runProgram("kubectl", ["kafkaproxy", ...args], {
+      env,
+    });
+    return { exitCode, stdout: stdout.toString(), stderr };
+  }
+
   it("is installed by Helm and becomes ready", async () => {
     await helm.succeeds(
       "install",
@@ -121,41 +207,53 @@ describe("the operator on a real node", () => {
     assert.equal((await status("orders")).partitions, 4);
   });
 
-  it("workers with the client ConfigMap process 20,000 messages, and the status shows lag 0", async () => {
+  it("the example's workers process 20,000 messages, and the status shows the lag go to 0", async () => {
+    await kafka.produce(
+      "orders",
+      orders(20_000, (n) => JSON.stringify({ id: `first-${n}`, amount: n })),
+    );
+    await until("the lag is seen", async () => ((await status("orders")).lag?.messages ?? 0) > 0);
+    // The file as it is, but for where its image comes from, and fewer pods.
     const deployment = parseDocument(
       readFileSync(join(examples, "worker/deployment.yaml"), "utf8"),
     );
     const container = ["spec", "template", "spec", "containers", 0];
-    deployment.setIn(["metadata", "namespace"], "shop");
     deployment.setIn(["spec", "replicas"], 3);
     deployment.setIn([...container, "image"], "localhost/kafka-proxy-example-worker:dev");
     deployment.setIn([...container, "imagePullPolicy"], "Never");
-    deployment.setIn([...container, "envFrom"], [{ configMapRef: { name: "orders-client" } }]);
-    deployment.setIn([...container, "env"], [{ name: "CONCURRENCY", value: "50" }]);
     await cluster.apply(deployment.toString());
-    await kafka.produce(
-      "orders",
-      orders(20_000, (n) => JSON.stringify({ id: `${n}`, amount: n })),
-    );
     await until("committed lag 0", async () => (await kafka.lag(group, "orders")) === 0, 180_000);
     await until("status.lag 0", async () => (await status("orders")).lag?.messages === 0);
+    const ids = new Set(Array.from({ length: 20_000 }, (_, n) => `first-${n}`));
+    assert.deepEqual(await unprocessed(ids), []);
     const columns = await kubectl("get", "kafkaproxies", "--namespace=shop");
     assert.match(columns, /TOPIC.*GROUP.*READY.*LAG.*DEAD/u);
   });
 
-  it("counts dead letters", async () => {
-    await kafka.produce(
+  it("counts dead letters; kubectl kafkaproxy shows one without being told where anything is", async () => {
+    const [place] = await kafka.produce(
       "orders",
       orders(3, () => "no JSON"),
     );
     await until("3 dead letters", async () => (await status("orders")).deadLetters?.retained === 3);
+    const msgId = `orders:${place?.partition}:${place?.offset}`;
+    const shown = await plugin("dlq", "show", msgId, "-n", "shop", "--json");
+    assert.equal(shown.exitCode, 0, shown.stderr);
+    const letter = JSON.parse(shown.stdout) as { msgId: string; value: { text: string } };
+    assert.deepEqual([letter.msgId, letter.value.text], [msgId, "no JSON"]);
+    const unknown = await plugin("dlq", "show", "orders:0:0", "-A");
+    assert.equal(unknown.exitCode, 3, unknown.stderr);
+    assert.match(unknown.stderr, /^kafkaproxy: .*orders:0:0/u);
+    assert.equal(unknown.stdout, "");
+    const whole = await plugin("status", "--namespace=shop", "--name=orders");
+    assert.match(whole.stdout, /dead letters 3 in orders-dlq[^]*orders-0[^]*orders-1/u);
+    const elsewhere = await plugin("status");
+    assert.equal(elsewhere.exitCode, 3);
+    assert.match(elsewhere.stderr, /no KafkaProxy was found; looked at: none at all/u);
   });
 
-  it("scales 2 -> 4 -> 1 under load without losing anything; more than partitions is capped", async () => {
-    await kafka.produce(
-      "orders",
-      orders(20_000, (n) => JSON.stringify({ id: `s${n}`, amount: 49 })),
-    );
+  it("replicas 2 -> 4 -> 1 under load, then more than partitions: 0 lost, 0 duplicates", async () => {
+    const load = startLoad(kafka, "orders", "scaled", 4);
     for (const count of [4, 1]) {
       await kubectl("scale", "kpx", "orders", "--namespace=shop", `--replicas=${count}`);
       await readyPods(count);
@@ -165,18 +263,74 @@ describe("the operator on a real node", () => {
       (await condition("orders", "ReplicasCapped")).startsWith("True"),
     );
     await readyPods(4);
-    await until("committed lag 0", async () => (await kafka.lag(group, "orders")) === 0, 180_000);
-    assert.equal((await kafka.consumeAll("orders-dlq")).length, 3, "nothing died of a hand-over");
+    await flowsOn(load);
+    await noneLostOrTwice(await load.end());
   });
 
-  it("a pod that is deleted by force loses nothing", async () => {
+  it("partitions added under load: the operator scales up to them by itself: 0 lost, 0 duplicates", async () => {
+    const load = startLoad(kafka, "orders", "grown", 4);
+    await kafka.addPartitions("orders", 6);
+    const intoNew = startLoad(kafka, "orders", "new", 6);
+    await readyPods(6);
+    assert.equal((await status("orders")).partitions, 6);
+    assert.equal(await condition("orders", "ReplicasCapped"), "False WithinPartitions");
+    await flowsOn(load);
+    await flowsOn(intoNew);
+    await noneLostOrTwice(new Set([...(await load.end()), ...(await intoNew.end())]));
+  });
+
+  it("paused and not paused again: nothing is delivered meanwhile, no pod is restarted, nothing is lost", async () => {
+    await kubectl("scale", "kpx", "orders", "--namespace=shop", "--replicas=3");
+    await readyPods(3);
+    const before = await podIds();
+    await setSpec({ paused: true });
+    await until("every proxy has paused", () => allPaused(true));
+    const ids = new Set(Array.from({ length: 200 }, (_, n) => `paused-${n}`));
     await kafka.produce(
       "orders",
-      orders(5_000, (n) => JSON.stringify({ id: `f${n}`, amount: 49 })),
+      [...ids].map((id, n) => ({ partition: n % 6, value: JSON.stringify({ id, amount: 1 }) })),
     );
+    await until("status.lag", async () => (await status("orders")).lag?.messages === ids.size);
+    assert.equal((await unprocessed(ids)).length, ids.size);
+    assert.equal(await condition("orders", "Ready"), "True Paused");
+    await setSpec({ paused: false });
+    await noneLostOrTwice(ids);
+    assert.deepEqual(await podIds(), before);
+  });
+
+  it("a changed setting rolls pod by pod under load: 0 lost, 0 duplicates", async () => {
+    const load = startLoad(kafka, "orders", "rolled", 6);
+    const before = await podIds();
+    await setSpec({ delivery: { maxDeliveries: 6 } });
+    const ready = new Set<number>();
+    await until("all pods are new and ready", async () => {
+      const { readyReplicas = 0 } = await status("orders");
+      ready.add(readyReplicas);
+      const now = await podIds();
+      const fresh = now.every((id) => !before.includes(id));
+      return (
+        fresh && now.length === 3 && (await condition("orders", "Progressing")) === "False Complete"
+      );
+    });
+    assert.ok(Math.min(...ready) >= 2, `ready at a time: ${[...ready].join()}`);
+    await flowsOn(load);
+    await noneLostOrTwice(await load.end());
+  });
+
+  it("a pod that is deleted by force under load loses nothing", async () => {
+    const load = startLoad(kafka, "orders", "forced", 6);
+    await flowsOn(load);
     await kubectl("delete", "pod", "orders-0", "--namespace=shop", "--force", "--grace-period=0");
-    await until("committed lag 0", async () => (await kafka.lag(group, "orders")) === 0, 180_000);
-    await readyPods(4);
+    await readyPods(3);
+    await flowsOn(load);
+    const ids = await load.end();
+    await allProcessed(ids);
+    const again = (await times(ids)).filter((count) => count > 1).length;
+    console.log(`processed again after a pod was deleted by force: ${again} of ${ids.size}`);
+  });
+
+  it("nothing died on the way but what was poison", async () => {
+    assert.equal((await kafka.consumeAll("orders-dlq")).length, 3);
   });
 
   it("deletion leaves nothing that it owned, nor a proxy in ZooKeeper", async () => {

@@ -101,6 +101,10 @@ function kubelet({ folder, cgroup, pki }: NodeFiles): object {
       webhook: { enabled: false },
     },
     authorization: { mode: "AlwaysAllow" },
+    // How soon a changed ConfigMap or Secret is in a pod. Default: a minute.
+    syncFrequency: "5s",
+    // Tests read whole logs.
+    containerLogMaxSize: "100Mi",
     clusterDNS: [bridgeAddress],
     clusterDomain,
     resolvConf: join(folder.dir, "resolv.conf"),

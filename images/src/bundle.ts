@@ -1,6 +1,7 @@
 // The upper layer: one program with everything that it imports, with source maps.
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { decode, encode, type SourceMapSegment } from "@jridgewell/sourcemap-codec";
 import { build } from "esbuild";
 import type { TarEntry } from "./tar.ts";
 
@@ -39,9 +40,11 @@ export async function bundle(entry: string, folder: string, command: string): Pr
   const { name, version } = manifest as { name: string; version: string };
   const files = result.outputFiles.map(({ path, text }): TarEntry => {
     const own = relative(outdir, path);
-    return own === "main.js"
-      ? { path: `app/dist/${own}`, content: Buffer.from(executable(text)), mode: 0o755 }
-      : { path: `app/dist/${own}`, content: Buffer.from(text) };
+    if (own === "main.js") {
+      return { path: `app/dist/${own}`, content: Buffer.from(executable(text)), mode: 0o755 };
+    }
+    const content = own.endsWith(".map") ? ofOurSources(text) : text;
+    return { path: `app/dist/${own}`, content: Buffer.from(content) };
   });
   return [
     ...files,
@@ -51,6 +54,31 @@ export async function bundle(entry: string, folder: string, command: string): Pr
     },
     { path: `usr/bin/${command}`, linkTo: "/app/dist/main.js" },
   ];
+}
+
+interface SourceMap {
+  readonly sources: readonly string[];
+  readonly mappings: string;
+}
+
+/**
+ * The map without what it says of dependencies. Node.js takes a map apart, into objects that it keeps, as soon as the
+ * stack of an error is read: most of them would be of code that is nobody's here, and 30 MB.
+ */
+function ofOurSources(text: string): string {
+  const map = JSON.parse(text) as SourceMap;
+  const ours = map.sources.map((source) => !source.includes("node_modules/"));
+  const mappings = decode(map.mappings).map((line) => {
+    const kept: SourceMapSegment[] = [];
+    for (const segment of line) {
+      const known = segment.length > 1 && ours[segment[1] ?? -1] === true;
+      if (known) kept.push(segment);
+      // A segment of nothing but its column ends what the one before it says.
+      else if (kept.at(-1)?.length !== 1) kept.push([segment[0]]);
+    }
+    return kept;
+  });
+  return JSON.stringify({ ...map, mappings: encode(mappings) });
 }
 
 /** There is no `env` in the image. The line is replaced, not added, or the source map would be off by one. */

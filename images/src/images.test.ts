@@ -5,11 +5,13 @@ import {
   existsSync,
   lstatSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
   statSync,
 } from "node:fs";
+import { SourceMap } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -77,8 +79,30 @@ describe("the images", () => {
       execFileSync(process.execPath, [main, "--version"], { encoding: "utf8" }).trim(),
       version,
     );
-    const { sources } = json(`${main}.map`);
-    assert.ok(sources.some((source: string) => source.endsWith("cli/src/main.ts")));
+    const lines = readFileSync(main, "utf8").split("\n");
+    const map = new SourceMap(json(`${main}.map`));
+    const sourceOf = (code: string) => {
+      const line = lines.findIndex((text) => text.startsWith(code));
+      assert.ok(line >= 0, code);
+      const entry = map.findEntry(line, 0);
+      return "originalSource" in entry ? `${entry.originalSource}:${entry.originalLine + 1}` : "";
+    };
+    const source = readFileSync(join(import.meta.dirname, "../../cli/src/program.ts"), "utf8");
+    const at = source
+      .split("\n")
+      .findIndex((text) => text.startsWith("export function createProgram"));
+    assert.match(
+      sourceOf("function createProgram"),
+      new RegExp(`cli/src/program\\.ts:${at + 1}$`, "u"),
+    );
+  });
+
+  it("load what reads kubeconfigs only when it is asked for: it is most of the code, and no pod needs it", () => {
+    const folder = join(root, "app/dist");
+    const size = (name: string) => statSync(join(folder, name)).size;
+    const others = readdirSync(folder).filter((name) => name.endsWith(".js") && name !== "main.js");
+    assert.ok(size("main.js") < 4e6, `${size("main.js")} bytes`);
+    assert.ok(others.some((name) => size(name) > size("main.js")));
   });
 
   it("are there as folders too, for a builder", async () => {

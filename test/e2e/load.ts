@@ -50,13 +50,15 @@ export function startLoad(
   };
 }
 
-/** How often each order was finished, by its id, out of the logs of examples/worker: its line comes before its ack. */
-export function finished(log: string): ReadonlyMap<string, number> {
-  const times = new Map<string, number>();
+/** The lines that say that an order was finished, by its id, out of the logs of examples/worker: each comes before its ack. */
+export function finished(log: string): ReadonlyMap<string, readonly string[]> {
+  const lines = new Map<string, string[]>();
   for (const line of log.split("\n")) {
     if (!line.includes('"charged"')) continue;
     const { order } = JSON.parse(line.slice(line.indexOf("{"))) as { order: string };
-    times.set(order, (times.get(order) ?? 0) + 1);
+    const known = lines.get(order);
+    if (known === undefined) lines.set(order, [line]);
+    else known.push(line);
   }
-  return times;
+  return lines;
 }

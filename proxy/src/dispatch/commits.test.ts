@@ -135,6 +135,54 @@ test("counts that do not fit wait for room; near ones go on, and a recorded coun
   assert.equal(settled, 100);
 });
 
+/** Records 0 to 1,499 rejected, to be dead letters that nobody takes; 1,500 to 1,999 refused once. */
+function ownerWithoutDeadLetterTopic(): Harness {
+  const h = new Harness({ queue: { maxMessages: 100_000, maxBytes: 1e9 } });
+  h.open("a");
+  h.assign();
+  h.admit(0, 1_999);
+  for (let batch = h.pull("a"); batch.length > 0; batch = h.pull("a")) {
+    for (const record of batch) {
+      if (record.offset < 1_500) h.receive("a", { type: "reject", record, reason: "" });
+      else h.receive("a", { type: "nack", record, delayMs: 0, reason: "" });
+    }
+  }
+  return h;
+}
+
+test("records that wait for the dead-letter topic take no places from redeliveries", () => {
+  const h = ownerWithoutDeadLetterTopic();
+  h.commit();
+  const [status] = h.dispatch.partitions(h.now);
+  assert.equal(status?.dying, 1_500);
+  assert.equal(status?.ready, 500);
+  assert.deepEqual(h.pull("a", 1), [{ partition: 0, offset: 1_500, attempt: 2 }]);
+});
+
+test("what waits for the dead-letter topic is dead for the next owner too, with its deliveries and its reason", () => {
+  const before = ownerWithoutDeadLetterTopic();
+  before.commit();
+  const again = before.pull("a", 1)[0];
+  assert.ok(again);
+  before.receive("a", { type: "reject", record: again, reason: "" });
+  const [commit] = before.commit();
+  assert.ok(commit);
+  const h = new Harness({ queue: { maxMessages: 100_000, maxBytes: 1e9 } });
+  h.assign(0, commit.offset, commit.metadata);
+  // Before they are fetched they are in its own commits as they were in the former owner's.
+  assert.equal(h.commit()[0]?.metadata, commit.metadata);
+  h.admit(0, 1_999);
+  assert.equal(h.dead.length, 1_501);
+  assert.ok(h.dead.every(({ disposition }) => disposition === "rejected"));
+  assert.deepEqual(
+    h.dead.slice(-2).map(({ record, deliveries }) => [record.offset, deliveries]),
+    [
+      [1_499, 1],
+      [1_500, 2],
+    ],
+  );
+});
+
 test("a reset drops the window, frees its holders, and goes on at the given offset", () => {
   const h = new Harness();
   const a = h.open("a");

@@ -35,7 +35,7 @@ export class Lifecycle {
   admitted(partition: Partition, record: WindowRecord): void {
     const { options } = this.#parts;
     // Presented or out before it was fetched: it goes on as it is.
-    if (record.state !== "expected") return;
+    if (record.state !== "expected" && record.state !== "doomed") return;
     if (record.rejected) {
       this.kill(partition, record, "rejected", "Rejected by a worker of the former owner.");
     } else if (record.deliveries >= options.maxDeliveries) {
@@ -106,7 +106,7 @@ export class Lifecycle {
     this.#leave(partition, record);
     partition.dirty = true;
     if (record.deliveries >= options.maxDeliveries) {
-      if (record.source === undefined) record.state = "expected";
+      if (record.source === undefined) record.state = "doomed";
       else this.#exhaust(partition, record, reason);
       return;
     }
@@ -157,7 +157,7 @@ export class Lifecycle {
     this.#leave(partition, record);
     record.rejected = true;
     partition.dirty = true;
-    if (record.source === undefined) record.state = "expected";
+    if (record.source === undefined) record.state = "doomed";
     else this.kill(partition, record, "rejected", reason);
   }
 

@@ -72,7 +72,8 @@ export class Presents {
       return true;
     }
     const since = current && record.everHeldBy(session.id) ? record.deliveredAt : now;
-    const free = record.holder === undefined && record.state !== "dying";
+    const over = record.state === "dying" || record.state === "doomed";
+    const free = record.holder === undefined && !over;
     const newest =
       presented.attempt >= record.deliveries && presented.attempt <= options.maxDeliveries;
     if (free && newest && now - since < options.maxProcessingTimeMs) {

@@ -206,5 +206,5 @@ test("a count that is recorded keeps its place when its former holder presents t
   assert.ok(commit);
   const decoded = decodeMetadata(commit.offset, commit.metadata);
   assert.ok("snapshot" in decoded);
-  assert.deepEqual(decoded.snapshot.counts, [{ offset: 2, deliveries: 1, standing: "out" }]);
+  assert.deepEqual(decoded.snapshot.counts, [{ offset: 2, deliveries: 1, out: true }]);
 });

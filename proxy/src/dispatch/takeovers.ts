@@ -47,13 +47,23 @@ function apply(
 ): void {
   const { window } = partition;
   for (const [first, last] of snapshot.settled) window.settleAhead(first, last);
-  for (const { offset, deliveries, standing } of snapshot.counts) {
+  for (const { offset, deliveries, out } of snapshot.counts) {
     const record = window.expect(offset);
     if (record === undefined) break;
     record.deliveries = deliveries;
     record.recorded = recorded.get(offset) ?? 0;
-    record.rejected = standing === "rejected";
-    if (standing === "out") lifecycle.leaseToNobody(now, record);
+    if (out) lifecycle.leaseToNobody(now, record);
+  }
+  for (const { deliveries, rejected, runs } of snapshot.dying) {
+    for (const [first, last] of runs) {
+      for (let offset = first; offset <= last; offset += 1) {
+        const record = window.expect(offset);
+        if (record === undefined) return;
+        record.deliveries = deliveries;
+        record.rejected = rejected;
+        record.state = "doomed";
+      }
+    }
   }
   for (const [first, last] of snapshot.out) {
     for (let offset = first; offset <= last; offset += 1) {

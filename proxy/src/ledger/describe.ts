@@ -1,6 +1,6 @@
 import type { Offset } from "@kafkaproxy/wire";
 import { maxMetadataChars } from "./snapshot.ts";
-import type { CountedRecord, Run, Snapshot } from "./snapshot-content.ts";
+import type { CountedRecord, DyingRecords, Run, Snapshot } from "./snapshot-content.ts";
 import type { Window } from "./window.ts";
 import type { WindowRecord } from "./window-record.ts";
 
@@ -20,6 +20,7 @@ const enoughOffsets = maxMetadataChars * 8;
 export function describe(window: Window, handedOver: boolean, whole: boolean): Description {
   const counted: WindowRecord[] = [];
   const counts: CountedRecord[] = [];
+  const dying = new DyingByFate();
   const out: Run[] = [];
   const settled: Run[] = [];
   const { watermark, next } = window;
@@ -35,6 +36,10 @@ export function describe(window: Window, handedOver: boolean, whole: boolean): D
     }
     expectedAt = offset + 1;
     if (record.deliveries === 0) continue;
+    if (record.state === "dying" || record.state === "doomed") {
+      dying.add(record);
+      continue;
+    }
     const leased = record.state === "leased";
     // A count that has its place keeps it.
     if (leased && record.deliveries === 1 && record.recorded === 0) {
@@ -45,8 +50,7 @@ export function describe(window: Window, handedOver: boolean, whole: boolean): D
       outLast = offset;
     } else {
       counted.push(record);
-      const standing = leased ? "out" : record.rejected ? "rejected" : "idle";
-      counts.push({ offset, deliveries: record.deliveries, standing });
+      counts.push({ offset, deliveries: record.deliveries, out: leased });
     }
   }
   if (outFirst >= 0) out.push([outFirst, outLast]);
@@ -57,5 +61,30 @@ export function describe(window: Window, handedOver: boolean, whole: boolean): D
       settled[settled.length - 1] = [before[0], last];
     else if (!enough()) settled.push([first, last]);
   }
-  return { handedOver, counts, out, settled, counted };
+  return { handedOver, counts, dying: dying.all, out, settled, counted };
+}
+
+/**
+ * Dying records as runs of those that died alike. They take no places from the counts: while the dead-letter topic
+ * takes nothing they are without number, and redeliveries wait for a place.
+ */
+class DyingByFate {
+  readonly #groups = new Map<number, { deliveries: number; rejected: boolean; runs: Run[] }>();
+
+  add({ deliveries, offset, rejected }: WindowRecord): void {
+    const fate = deliveries * 2 + Number(rejected);
+    let group = this.#groups.get(fate);
+    if (group === undefined) {
+      group = { deliveries, rejected, runs: [] };
+      this.#groups.set(fate, group);
+    }
+    const last = group.runs.at(-1);
+    if (last !== undefined && last[1] + 1 === offset)
+      group.runs[group.runs.length - 1] = [last[0], offset];
+    else group.runs.push([offset, offset]);
+  }
+
+  get all(): readonly DyingRecords[] {
+    return [...this.#groups.values()];
+  }
 }

@@ -11,6 +11,6 @@ export {
   encodeOverflow,
   maxMetadataChars,
 } from "./snapshot.ts";
-export type { CountedRecord, Run, Snapshot, Standing } from "./snapshot-content.ts";
+export type { CountedRecord, DyingRecords, Run, Snapshot } from "./snapshot-content.ts";
 export { Window } from "./window.ts";
 export { type Holder, type RecordState, type SourceRecord, WindowRecord } from "./window-record.ts";

@@ -1,7 +1,7 @@
-/** The three sections of a snapshot, each within the bytes that it is given; what does not fit is left out from the far end. */
+/** The sections of a snapshot, each within the bytes that it is given; what does not fit is left out from the far end. */
 import type { Offset } from "@kafkaproxy/wire";
-import { type CountedRecord, type Run, standings } from "./snapshot-content.ts";
-import { varintBytes, type VarintWriter } from "./varints.ts";
+import type { CountedRecord, DyingRecords, Run } from "./snapshot-content.ts";
+import { varintBytes, VarintWriter } from "./varints.ts";
 
 /** A section's own number of entries takes at most this. */
 export const countBytes = 3;
@@ -75,7 +75,35 @@ function bytesOfCounts(
 }
 
 function pack(record: CountedRecord): number {
-  return record.deliveries * 4 + standings.indexOf(record.standing);
+  return record.deliveries * 2 + Number(record.out);
+}
+
+/** Less than this holds no run. */
+const leastGroupBytes = 10;
+
+/** Returns false when any was left out. */
+export function encodeDying(
+  writer: VarintWriter,
+  watermark: Offset,
+  dying: readonly DyingRecords[],
+  end: number,
+): boolean {
+  const groups = new VarintWriter();
+  const room = end - writer.bytes.length - countBytes;
+  let written = 0;
+  let all = true;
+  for (const { deliveries, rejected, runs } of dying) {
+    if (room - groups.bytes.length < leastGroupBytes) {
+      all = false;
+      break;
+    }
+    groups.varint(deliveries * 2 + Number(rejected));
+    if (encodeSet(groups, watermark, runs, room) !== undefined) all = false;
+    written += 1;
+  }
+  writer.varint(written);
+  writer.append(groups);
+  return all;
 }
 
 /** Returns false when runs were left out. */
@@ -91,33 +119,34 @@ export function encodeOut(
 }
 
 /**
- * Writes runs or a bitmap: what reaches farther, and where both reach the end, what is shorter.
- * Returns the offset below which all that is settled was written; undefined when all was.
+ * Writes offsets as runs or as a bitmap: what reaches farther, and where both reach the end, what is shorter.
+ * Returns the offset below which all were written; undefined when all were.
  */
-export function encodeSettled(
+export function encodeSet(
   writer: VarintWriter,
   watermark: Offset,
-  settled: readonly Run[],
+  runs: readonly Run[],
   end: number,
 ): Offset | undefined {
   const room = end - writer.bytes.length - 1 - countBytes;
-  const fitting = fittingRuns(watermark, settled, room);
-  const runsHorizon = settled[fitting]?.[0];
-  const start = settled[0]?.[0] ?? watermark;
-  const span = (settled.at(-1)?.[1] ?? start - 1) - start + 1;
+  const fitting = fittingRuns(watermark, runs, room);
+  const runsHorizon = runs[fitting]?.[0];
+  const start = runs[0]?.[0] ?? watermark;
+  const span = (runs.at(-1)?.[1] ?? start - 1) - start + 1;
   const bitmapBytes = Math.min(Math.ceil(span / 8), room - varintBytes(start - watermark));
   const bitmapHorizon = bitmapBytes * 8 < span ? start + Math.max(0, bitmapBytes) * 8 : undefined;
   const asBitmap =
-    runsHorizon === bitmapHorizon
-      ? bitmapBytes + varintBytes(start - watermark) < bytesOfRuns(watermark, settled, fitting)
-      : (bitmapHorizon ?? Infinity) > (runsHorizon ?? Infinity);
+    bitmapBytes > 0 &&
+    (runsHorizon === bitmapHorizon
+      ? bitmapBytes + varintBytes(start - watermark) < bytesOfRuns(watermark, runs, fitting)
+      : (bitmapHorizon ?? Infinity) > (runsHorizon ?? Infinity));
   writer.byte(asBitmap ? 1 : 0);
   if (asBitmap) {
     writer.varint(start - watermark);
-    writeBitmap(writer, start, settled, bitmapBytes);
+    writeBitmap(writer, start, runs, bitmapBytes);
     return bitmapHorizon;
   }
-  writeRuns(writer, watermark, settled, fitting);
+  writeRuns(writer, watermark, runs, fitting);
   return runsHorizon;
 }
 

@@ -9,7 +9,7 @@ import {
   encodeOverflow,
   maxMetadataChars,
 } from "./snapshot.ts";
-import { type Run, type Snapshot, standings } from "./snapshot-content.ts";
+import type { Run, Snapshot } from "./snapshot-content.ts";
 
 /** Ascending disjoint runs at or above `watermark`, from gaps and lengths. */
 function runs(watermark: number, steps: readonly (readonly [number, number])[]): Run[] {
@@ -31,28 +31,45 @@ function contents(maxEntries: number): fc.Arbitrary<{ watermark: number; snapsho
     .record({
       watermark: fc.oneof(fc.nat(1000), fc.nat(2 ** 31), fc.constant(2 ** 45)),
       handedOver: fc.boolean(),
-      counts: fc.array(
-        fc.tuple(fc.oneof(fc.nat(3), fc.nat(100_000)), fc.nat(40), fc.constantFrom(...standings)),
-        { maxLength: maxEntries },
+      counts: fc.array(fc.tuple(fc.oneof(fc.nat(3), fc.nat(100_000)), fc.nat(40), fc.boolean()), {
+        maxLength: maxEntries,
+      }),
+      dying: fc.array(
+        fc.record({
+          deliveries: fc.nat(40),
+          rejected: fc.boolean(),
+          runs: fc.array(fc.tuple(fc.nat(50), fc.nat(20)), {
+            minLength: 1,
+            maxLength: maxEntries,
+          }),
+        }),
+        { maxLength: 6 },
       ),
       out: fc.array(fc.tuple(fc.nat(50), fc.nat(20)), { maxLength: maxEntries }),
       settled: steps(0),
     })
-    .map(({ watermark, handedOver, counts, out, settled }) => {
+    .map(({ watermark, handedOver, counts, dying, out, settled }) => {
       let at = watermark - 1;
       return {
         watermark,
         snapshot: {
           handedOver,
-          counts: counts.map(([distance, deliveries, standing]) => {
+          counts: counts.map(([distance, deliveries, isOut]) => {
             at += distance + 1;
-            return { offset: at, deliveries: deliveries + 1, standing };
+            return { offset: at, deliveries: deliveries + 1, out: isOut };
           }),
+          dying: dying.map((group) => ({ ...group, runs: runs(watermark, group.runs) })),
           out: runs(watermark, out),
           settled: runs(watermark, settled),
         },
       };
     });
+}
+
+function offsetsOf(list: readonly Run[]): number[] {
+  return list.flatMap(([first, last]) =>
+    Array.from({ length: last - first + 1 }, (_, at) => first + at),
+  );
 }
 
 test("what fits comes back as it was", () => {
@@ -90,6 +107,10 @@ test("what does not fit is left out from the far end, and said so", () => {
       );
       for (const index of encoded.countsLeftOut) assert.ok(!mustKeep(index), "a place is kept");
       assert.deepEqual(back.out, snapshot.out.slice(0, back.out.length));
+      for (const [index, { runs: written }] of back.dying.entries()) {
+        const died = snapshot.dying[index]?.runs ?? [];
+        assert.deepEqual(offsetsOf(written), offsetsOf(died).slice(0, offsetsOf(written).length));
+      }
       const horizon = encoded.horizon ?? Infinity;
       const below = (list: readonly Run[]): Run[] =>
         list
@@ -109,14 +130,18 @@ test("one long settled run has its place whatever else there is", () => {
   const counts = Array.from({ length: 4_000 }, (_, at) => ({
     offset: at * 300,
     deliveries: 2,
-    standing: "out" as const,
+    out: true,
   }));
   const out = runs(
     0,
     Array.from({ length: 4_000 }, () => [1, 1] as const),
   );
   const settled: Run[] = [[5_000_000, 900_000_000]];
-  const encoded = encodeMetadata(0, { handedOver: false, counts, out, settled }, () => false);
+  const encoded = encodeMetadata(
+    0,
+    { handedOver: false, counts, dying: [], out, settled },
+    () => false,
+  );
   assert.equal(encoded.horizon, undefined);
   assert.equal(encoded.complete, false);
 });
@@ -128,7 +153,7 @@ test("every other record settled is written as a bitmap, which reaches farther",
   );
   const { horizon } = encodeMetadata(
     0,
-    { handedOver: false, counts: [], out: [], settled },
+    { handedOver: false, counts: [], dying: [], out: [], settled },
     () => false,
   );
   assert.ok(horizon !== undefined && horizon > 20_000, `horizon ${horizon}`);
@@ -137,7 +162,8 @@ test("every other record settled is written as a bitmap, which reaches farther",
 test("another watermark, a changed character or foreign words are told, never taken", () => {
   const snapshot: Snapshot = {
     handedOver: true,
-    counts: [{ offset: 105, deliveries: 3, standing: "idle" }],
+    counts: [{ offset: 105, deliveries: 3, out: false }],
+    dying: [{ deliveries: 5, rejected: false, runs: [[106, 107]] }],
     out: [[110, 120]],
     settled: [[130, 140]],
   };
@@ -172,7 +198,7 @@ test("bytes of any kind with a right checksum give a snapshot or a problem, in b
 
 /** A frame of our own making around hostile bytes: taken from an empty snapshot's checksum rule. */
 function withChecksum(bytes: Uint8Array, watermark: number): Uint8Array {
-  const body = Buffer.concat([Buffer.from([1]), bytes]);
+  const body = Buffer.concat([Buffer.from([2]), bytes]);
   const sum = Buffer.alloc(4);
   sum.writeUInt32BE(crc32(body, crc32(String(watermark))));
   return Buffer.concat([body, sum]);

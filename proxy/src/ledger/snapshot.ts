@@ -1,28 +1,36 @@
 /**
  * What a commit says beside the watermark, so that the next owner goes on where this one stopped.
  *
- * Bytes: version, flags, then three sections, then a CRC-32 over the watermark and all before it (so a snapshot is
+ * Bytes: version, flags, then four sections, then a CRC-32 over the watermark and all before it (so a snapshot is
  * valid with its own watermark only). Numbers are varints; offsets are distances from the watermark or from the
  * entry before.
- *   counts:  n, then n times (distance, deliveries * 4 + standing)
+ *   counts:  n, then n times (distance, deliveries * 2 + 1 when it is out)
+ *   dying:   n, then n times (deliveries * 2 + 1 when rejected, set)
  *   out:     n, then n times (gap, length): runs that are out for the first time
- *   settled: kind; runs: n, then n times (gap, length); bitmap: distance, n, n bytes, lowest bit first
+ *   settled: set
+ * A set is its kind, then runs: n, then n times (gap, length); or a bitmap: distance, n, n bytes, lowest bit first.
  * In commit metadata it is base64url, at most `maxMetadataChars` long unless the brokers take another length.
  */
 import { crc32 } from "node:zlib";
 import type { Offset } from "@kafkaproxy/wire";
-import { type CountedRecord, type Run, type Snapshot, standings } from "./snapshot-content.ts";
-import { countBytes, encodeCounts, encodeOut, encodeSettled } from "./snapshot-sections.ts";
+import type { CountedRecord, DyingRecords, Run, Snapshot } from "./snapshot-content.ts";
+import {
+  countBytes,
+  encodeCounts,
+  encodeDying,
+  encodeOut,
+  encodeSet,
+} from "./snapshot-sections.ts";
 import { VarintReader, VarintWriter } from "./varints.ts";
 
 /** Default of Kafka's `offset.metadata.max.bytes`. */
 export const maxMetadataChars = 4096;
 
-const version = 1;
+const version = 2;
 const handedOverFlag = 1;
 const checksumBytes = 4;
-/** No window has more out than this; a snapshot that says so is broken. */
-const maxOut = 1_000_000;
+/** No window has more out or dying than this; a snapshot that says so is broken. */
+const maxNamed = 1_000_000;
 
 export interface EncodedSnapshot {
   readonly metadata: string;
@@ -43,20 +51,23 @@ export function encodeMetadata(
 ): EncodedSnapshot {
   const writer = start(snapshot);
   const end = Math.floor((maxChars / 4) * 3) - checksumBytes;
-  // Counts may take two thirds. What is out for the first time has what the two others leave: after a crash its
-  // holders present it, and at a hand-over the overflow has it.
+  // Counts may take two thirds, and what is dying half of what they leave: beyond it a crash begins those again. What
+  // is out for the first time has what all others leave: after a crash its holders present it. At a hand-over the
+  // overflow has everything.
   const countsEnd = Math.floor((end * 2) / 3);
   const countsLeftOut = encodeCounts(writer, watermark, snapshot.counts, mustKeep, countsEnd);
+  const dyingEnd = writer.bytes.length + Math.floor((end - writer.bytes.length) / 2);
+  const allDying = encodeDying(writer, watermark, snapshot.dying, dyingEnd);
   const settled = new VarintWriter();
   const settledRoom = end - writer.bytes.length - countBytes;
-  const horizon = encodeSettled(settled, watermark, snapshot.settled, settledRoom);
+  const horizon = encodeSet(settled, watermark, snapshot.settled, settledRoom);
   const allOut = encodeOut(writer, watermark, snapshot.out, end - settled.bytes.length);
   writer.append(settled);
   return {
     metadata: finish(writer, watermark).toString("base64url"),
     countsLeftOut,
     horizon,
-    complete: countsLeftOut.size === 0 && allOut && horizon === undefined,
+    complete: countsLeftOut.size === 0 && allDying && allOut && horizon === undefined,
   };
 }
 
@@ -64,8 +75,9 @@ export function encodeMetadata(
 export function encodeOverflow(watermark: Offset, snapshot: Snapshot): Uint8Array {
   const writer = start(snapshot);
   encodeCounts(writer, watermark, snapshot.counts, () => true, Number.POSITIVE_INFINITY);
+  encodeDying(writer, watermark, snapshot.dying, Number.POSITIVE_INFINITY);
   encodeOut(writer, watermark, snapshot.out, Number.POSITIVE_INFINITY);
-  encodeSettled(writer, watermark, snapshot.settled, Number.POSITIVE_INFINITY);
+  encodeSet(writer, watermark, snapshot.settled, Number.POSITIVE_INFINITY);
   return finish(writer, watermark);
 }
 
@@ -120,18 +132,29 @@ function read(reader: VarintReader, watermark: Offset): Snapshot {
   for (let left = reader.varint(); left > 0; left -= 1) {
     at = safe(at + reader.varint());
     const packed = reader.varint();
-    const standing = standings[packed % 4];
-    if (standing === undefined) throw new RangeError(`it has a record of standing ${packed % 4}`);
-    counts.push({ offset: at, deliveries: Math.floor(packed / 4), standing });
+    counts.push({ offset: at, deliveries: Math.floor(packed / 2), out: packed % 2 === 1 });
+  }
+  const dying: DyingRecords[] = [];
+  for (let left = reader.varint(); left > 0; left -= 1) {
+    const packed = reader.varint();
+    const runs = readSet(reader, watermark);
+    dying.push({ deliveries: Math.floor(packed / 2), rejected: packed % 2 === 1, runs });
   }
   const out = readRuns(reader, watermark);
-  if (out.reduce((sum, [first, last]) => sum + last - first + 1, 0) > maxOut) {
-    throw new RangeError(`it says that more than ${maxOut} records are out`);
+  if (lengthOf(out) + dying.reduce((sum, { runs }) => sum + lengthOf(runs), 0) > maxNamed) {
+    throw new RangeError(`it says that more than ${maxNamed} records are out or dying`);
   }
+  return { handedOver, counts, dying, out, settled: readSet(reader, watermark) };
+}
+
+function lengthOf(runs: readonly Run[]): number {
+  return runs.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+}
+
+function readSet(reader: VarintReader, watermark: Offset): Run[] {
   const kind = reader.byte();
-  if (kind > 1) throw new RangeError(`its settled records are written in a way ${kind}`);
-  const settled = kind === 0 ? readRuns(reader, watermark) : readBitmap(reader, watermark);
-  return { handedOver, counts, out, settled };
+  if (kind > 1) throw new RangeError(`its offsets are written in a way ${kind}`);
+  return kind === 0 ? readRuns(reader, watermark) : readBitmap(reader, watermark);
 }
 
 function readRuns(reader: VarintReader, watermark: Offset): Run[] {

@@ -12,12 +12,14 @@ export interface SourceRecord {
 
 /**
  * - `expected`: known from a snapshot or from a client that presented it, not fetched yet, held by nobody;
+ * - `doomed`: as `expected`, and its deliveries are over;
  * - `ready`: can be delivered; - `delayed`: waits for its backoff; - `uncounted`: waits for a commit that records its deliveries;
  * - `leased`: out, with `holder`, or with nobody that we know when a former owner delivered it;
  * - `dying`: its deliveries are over, it waits for the dead-letter topic; - `settled`: done, and out of the window.
  */
 export type RecordState =
   | "expected"
+  | "doomed"
   | "ready"
   | "delayed"
   | "uncounted"
@@ -61,7 +63,7 @@ export class WindowRecord extends Linked<WindowRecord> {
   firstDeliveredAt: number | undefined = undefined;
   /** Client name of the last holder. */
   worker = "";
-  /** The former owner saw it rejected, and could not bring it to the dead-letter topic. */
+  /** A worker said that nobody can process it. */
   rejected = false;
   // Nearly every record has one holder in its life: no list for it.
   #firstHolder = "";

@@ -105,6 +105,7 @@ export async function openRooms(config: ProxyConfig, options: RoomsOptions): Pro
     target,
     topic: config.deadLetter.topic,
     maxEntries: config.deadLetter.index.maxEntries,
+    isDying: (dead) => dispatch.isDying(dead),
     written: ({ partition, offset, disposition }) => {
       metrics.deadLettered(disposition);
       dispatch.deadLettered(now(), partition, offset);

@@ -57,6 +57,7 @@ async function office(
     target,
     topic: `${topic}-dlq`,
     maxEntries: options.maxEntries ?? 100_000,
+    isDying: () => true,
     written: ({ offset }) => void written.push(offset),
     now: () => performance.now(),
     wallClock: () => Date.now(),

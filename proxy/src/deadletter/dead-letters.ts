@@ -17,6 +17,8 @@ export interface DeadLettersOptions {
   /** The dead-letter topic. */
   readonly topic: string;
   readonly maxEntries: number;
+  /** False when it is settled by now: a late ack counts. */
+  readonly isDying: (dead: DeadRecord) => boolean;
   /** It is durable: settle it. */
   readonly written: (letter: WrittenLetter) => void;
   readonly now: () => number;
@@ -58,6 +60,7 @@ export class DeadLetters {
     this.#writer = new LetterWriter({
       ...source,
       log: new KafkaLetterLog({ connection, sourceTopic: target.topic, topic, now, logger }),
+      isDying: options.isDying,
       written: (letter) => {
         options.written(letter);
         this.#indexer.written(letter);

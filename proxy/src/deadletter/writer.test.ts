@@ -39,7 +39,10 @@ function dead(partition: number, offset: number, valueBytes = 10): DeadRecord {
 type Answer = (partition: number, letters: readonly Letter[]) => void | Promise<void>;
 
 /** A dead-letter topic in memory that `answer` may refuse for. */
-function setup(answer: Answer): {
+function setup(
+  answer: Answer,
+  isDying: (dead: DeadRecord) => boolean = () => true,
+): {
   writer: LetterWriter;
   log: Map<number, Letter[]>;
   written: WrittenLetter[];
@@ -62,6 +65,7 @@ function setup(answer: Answer): {
         return { topic: "orders-dlq", partition, baseOffset };
       },
     },
+    isDying,
     written: (letter) => void written.push(letter),
     now: () => 1_000,
     wallClock: () => 1_700_000_001_000,
@@ -191,6 +195,29 @@ test("an outage: they wait, visible, in order, and are written when it is over",
     Array.from({ length: 250 }, (_, index) => index),
   );
   assert.equal(writer.status.problem, undefined);
+});
+
+test("a late ack while they wait: what it settled is not written", async () => {
+  const settled = new Set<number>();
+  let away = true;
+  const { writer, written } = setup(
+    () => {
+      if (away) throw new KafkaError("unreachable", "no broker");
+    },
+    ({ record }) => !settled.has(record.offset),
+  );
+  for (let offset = 0; offset < 4; offset++) writer.add(dead(0, offset));
+  writer.add(dead(1, 7));
+  await until(() => writer.status.problem !== undefined);
+  for (const offset of [0, 2, 7]) settled.add(offset);
+  away = false;
+  await until(() => writer.status.waiting === 0);
+  assert.deepEqual(
+    written.map(({ offset }) => offset),
+    [1, 3],
+  );
+  assert.equal(writer.status.problem, undefined);
+  await writer.close();
 });
 
 test("one that the broker refuses by a rule of its own waits behind the others", async () => {

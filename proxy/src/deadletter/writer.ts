@@ -18,6 +18,8 @@ export interface LetterWriterOptions {
   readonly topic: string;
   readonly consumerGroup: string;
   readonly log: LetterLog;
+  /** False when a late ack has settled it, or its partition was set back: it is not written then. */
+  readonly isDying: (dead: DeadRecord) => boolean;
   /** It is durable: settle and index it. */
   readonly written: (letter: WrittenLetter) => void;
   /** Monotonic ms, and ms since 1970. */
@@ -161,8 +163,13 @@ export class LetterWriter {
   async #write(lane: Lane): Promise<void> {
     // Everything that dies in one turn of the event loop goes in one batch.
     await Promise.resolve();
+    lane.queue = lane.queue.filter(({ dead }) => this.#options.isDying(dead));
     const { batch, letters } = this.#batch(lane);
-    if (batch.length === 0) return;
+    if (batch.length === 0) {
+      lane.failures = 0;
+      if (this.status.waiting === 0) this.#problem = undefined;
+      return;
+    }
     try {
       const at = await this.#options.log.append(lane.partition, letters);
       this.#succeeded(lane, batch, at);

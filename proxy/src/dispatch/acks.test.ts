@@ -22,6 +22,27 @@ test("a late ack counts: it settles the record, and whoever holds it now is told
   assert.equal(b.take("settled").length, 1, "durable already: answered at once");
 });
 
+test("a late ack of a record on its way to the dead-letter topic settles it: it is dying no more", () => {
+  const h = new Harness({ maxDeliveries: 1 });
+  h.open("a");
+  h.assign();
+  h.admit(0, 1);
+  h.pull("a");
+  h.advance(3_100);
+  const [first, second] = h.dead;
+  assert.ok(first && second);
+  h.ack("a", 0);
+  assert.equal(h.dispatch.isDying(first), false);
+  assert.equal(h.dispatch.isDying(second), true);
+  // The same offset of a topic made anew is another record.
+  h.dispatch.reset(h.now, 0, 1);
+  h.admit(1, 1);
+  h.pull("a");
+  h.advance(3_100);
+  assert.equal(h.dead.length, 3);
+  assert.equal(h.dispatch.isDying(second), false);
+});
+
 test("a session that never held a record cannot ack it; the rest of its range counts", () => {
   const h = new Harness();
   const a = h.open("a");

@@ -17,6 +17,7 @@ import { statusOf } from "./status.ts";
 import { restore } from "./takeovers.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import type {
+  DeadRecord,
   DispatchCounters,
   DispatchEvents,
   DispatchOptions,
@@ -200,6 +201,11 @@ export class Dispatch implements DispatchPort {
     if (partition === undefined || record?.state !== "dying") return;
     this.#lifecycle.settle(partition, record);
     this.#finish(now);
+  }
+
+  isDying({ partition, record: source }: DeadRecord): boolean {
+    const record = this.#partitions.get(partition)?.window.get(source.offset);
+    return record?.state === "dying" && record.source === source;
   }
 
   setDelivering(now: number, on: boolean): void {

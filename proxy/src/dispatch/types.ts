@@ -176,6 +176,8 @@ export interface DispatchPort {
   commitConfirmed(now: number, commit: PartitionCommit): void;
   commitFailed(now: number, commit: PartitionCommit): void;
   deadLettered(now: number, partition: number, offset: Offset): void;
+  /** True while this very record waits to be dead-lettered; a late ack, a reset or another owner ends that. */
+  isDying(record: DeadRecord): boolean;
   /** Delivery on or off as a whole: fenced, paused or draining. Acks are taken all the same. */
   setDelivering(now: number, on: boolean): void;
   // sessions

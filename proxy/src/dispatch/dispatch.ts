@@ -232,7 +232,7 @@ export class Dispatch implements DispatchPort {
   }
 
   close(now: number, sessionId: string): void {
-    this.#sessions.close(sessionId);
+    this.#sessions.close(now, sessionId);
     this.#finish(now);
   }
 

@@ -50,19 +50,44 @@ test("a session without a connection and without a lease is forgotten, its late 
   assert.equal(h.commit()[0]?.offset, 1);
 });
 
-test("a graceful end gives back what it held, uncounted and at once", () => {
+test("a graceful end: what was released comes again uncounted, what was started counts", () => {
   const h = new Harness();
   h.open("a");
   h.open("b");
   h.assign();
   h.admit(0, 4);
-  h.pull("a");
+  const held = h.pull("a");
+  h.receive("a", { type: "release", records: held.slice(2) });
   h.dispatch.close(h.now, "a");
+  h.commit();
   assert.deepEqual(
-    h.pull("b").map(({ attempt }) => attempt),
-    [1, 1, 1, 1, 1],
+    h.pull("b").map(({ offset, attempt }) => [offset, attempt]),
+    [
+      [2, 1],
+      [3, 1],
+      [4, 1],
+      [0, 2],
+      [1, 2],
+    ],
   );
   assert.equal(h.dispatch.inFlight, 5);
+});
+
+test("a record that hangs every worker is a dead letter in the end, though each worker is restarted gracefully", () => {
+  const h = new Harness();
+  h.assign();
+  h.admit(0, 0);
+  const attempts: number[] = [];
+  for (let worker = 1; worker <= 8; worker += 1) {
+    h.open(`w${worker}`);
+    attempts.push(...h.pull(`w${worker}`).map(({ attempt }) => attempt));
+    h.dispatch.close(h.now, `w${worker}`);
+    h.commit();
+    h.advance(60_000);
+  }
+  assert.deepEqual(attempts, [1, 2, 3, 4, 5]);
+  assert.equal(h.dead[0]?.disposition, "deliveries-exhausted");
+  assert.match(h.dead[0]?.message ?? "", /Its worker ended without an answer/);
 });
 
 test("an old connection that is noticed late does not take the new one down", () => {

@@ -5,7 +5,13 @@ import type { Outbox } from "./outbox.ts";
 import type { Partition } from "./partition.ts";
 import { Session } from "./session.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
-import type { DispatchOptions, SessionInfo, SessionPort, SessionStatus } from "./types.ts";
+import type {
+  DispatchCounters,
+  DispatchOptions,
+  SessionInfo,
+  SessionPort,
+  SessionStatus,
+} from "./types.ts";
 
 export interface SessionsParts {
   readonly options: DispatchOptions;
@@ -13,6 +19,7 @@ export interface SessionsParts {
   readonly alarms: TimerWheel<Alarm>;
   readonly lifecycle: Lifecycle;
   readonly outbox: Outbox;
+  readonly counters: DispatchCounters;
   readonly demand: Demand;
 }
 
@@ -63,12 +70,16 @@ export class Sessions {
     return true;
   }
 
-  close(sessionId: string): void {
+  /** Its client released what it had not started: what it holds was being worked on, and nobody will answer. */
+  close(now: number, sessionId: string): void {
     const session = this.#sessions.get(sessionId);
     if (session === undefined) return;
+    const { counters, lifecycle } = this.#parts;
     for (const record of session.held) {
       const partition = this.#parts.partitions.get(record.partition);
-      if (partition !== undefined) this.#parts.lifecycle.release(partition, record);
+      if (partition === undefined) continue;
+      counters.expired += 1;
+      lifecycle.failed(now, partition, record, -1, "Its worker ended without an answer.");
     }
     this.#unplug(session);
     this.#sessions.delete(sessionId);

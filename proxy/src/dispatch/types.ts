@@ -187,7 +187,7 @@ export interface DispatchPort {
   detach(now: number, sessionId: string, port: SessionPort): void;
   /** True: the session was known and goes on over `port`; `owned` and the cancels it missed are sent before it returns. */
   resume(now: number, sessionId: string, port: SessionPort): boolean;
-  /** A graceful end: what it still holds is ready again at once, uncounted. */
+  /** A graceful end. What it had not started it has released: what it still holds counts as a delivery that failed. */
   close(now: number, sessionId: string): void;
   /** Any frame of an open session but hello, ping and pong. */
   receive(now: number, sessionId: string, frame: Frame): void;

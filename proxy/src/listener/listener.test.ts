@@ -161,7 +161,7 @@ test("a session goes on over a new connection: dropped, or still hanging", async
   assert.notEqual(welcome.sessionId, "no such session");
 });
 
-test("a client's goaway gives back at its end what it holds; without one the leases run on", async () => {
+test("a client's goaway ends its leases with its connection: what it held is delivered again, and counted", async () => {
   await using stage = await start();
   stage.admit(1, 10);
   const client = stage.client();
@@ -171,6 +171,10 @@ test("a client's goaway gives back at its end what it holds; without one the lea
   client.send({ type: "goaway", graceMs: 0, reason: "done" });
   client.socket.end();
   await client.until(() => stage.dispatch.ready === 1, "the record back");
+  const other = stage.client();
+  await other.open();
+  other.send(pull(1));
+  assert.equal((await other.next("deliver")).records[0]?.attempt, 2);
 });
 
 test("silence is asked about twice, then ends the connection", async () => {

@@ -52,7 +52,15 @@ export class Stage {
         commitBatchSize: 1_000,
         random: () => 0.5,
       },
-      { dead: () => undefined, commitWanted: () => undefined, intake: () => undefined },
+      {
+        dead: () => undefined,
+        commitWanted: () => {
+          queueMicrotask(() => {
+            this.#commit();
+          });
+        },
+        intake: () => undefined,
+      },
     );
     const line =
       (level: string) =>
@@ -106,6 +114,13 @@ export class Stage {
       headers: emptyHeaders,
     }));
     this.dispatch.admit(this.now, 0, records, this.#nextOffset);
+  }
+
+  /** Every commit succeeds. */
+  #commit(): void {
+    for (const commit of this.dispatch.takeCommits(this.now)) {
+      this.dispatch.commitConfirmed(this.now, commit);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -174,6 +174,34 @@ test("what does not fit the metadata is in the overflow, and nothing is forgotte
   assert.equal(status?.inFlight, 133);
 });
 
+test("a hand-over whose overflow can't be read waits for clients, as after a kill: nothing is delivered twice", () => {
+  const before = new Harness({ maxMetadataChars: 64 });
+  before.open("a");
+  before.assign();
+  before.admit(0, 199);
+  for (let batch = 0; batch < 10; batch += 1) before.pull("a");
+  for (let offset = 1; offset < 100; offset += 3) before.ack("a", offset);
+  const commit = before.dispatch.surrender(0, 0);
+  before.dispatch.commitConfirmed(0, commit);
+  const told = before
+    .port("a")
+    .take("settled")
+    .flatMap(({ ranges }) => ranges);
+  const h = new Harness({ queue: { maxMessages: 1_000, maxBytes: 1e9 } });
+  h.open("a");
+  h.open("b");
+  h.assign(0, commit.offset, commit.metadata);
+  h.admit(0, 199);
+  assert.deepEqual(h.pull("b"), [], "its clients have not been heard");
+  for (let offset = 0; offset < 100; offset += 1) {
+    const acked = offset % 3 === 1;
+    if (acked && told.some(({ first, last }) => first <= offset && offset <= last)) continue;
+    present(h, "a", { partition: 0, offset, attempt: 1, state: acked ? "acked" : "held" });
+  }
+  h.advance(520);
+  assert.deepEqual(offsets(h.pull("b")), [100, 101, 102, 103, 104, 105, 106, 107, 108, 109]);
+});
+
 test("a long settled run right above a stuck record can be skipped by the fetch", () => {
   const before = new Harness({ queue: { maxMessages: 100_000, maxBytes: 1e9 } });
   before.open("a", "push");

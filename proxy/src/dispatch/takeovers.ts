@@ -20,7 +20,8 @@ export function restore(now: number, takeover: Takeover, lifecycle: Lifecycle): 
   const problems: string[] = [];
   const read = decodeMetadata(watermark, metadata);
   let snapshot: Snapshot | undefined;
-  if ("snapshot" in read) snapshot = read.snapshot;
+  let complete = false;
+  if ("snapshot" in read) ({ snapshot, complete } = read);
   else
     problems.push(
       `The commit metadata of partition ${takeover.partition} is ignored: ${read.problem}.`,
@@ -28,14 +29,14 @@ export function restore(now: number, takeover: Takeover, lifecycle: Lifecycle): 
   const recorded = new Map(snapshot?.counts.map(({ offset, deliveries }) => [offset, deliveries]));
   if (overflow !== undefined) {
     const rest = decodeOverflow(watermark, overflow);
-    if ("snapshot" in rest) snapshot = rest.snapshot;
+    if ("snapshot" in rest) ({ snapshot, complete } = rest);
     else
       problems.push(`The overflow of partition ${takeover.partition} is ignored: ${rest.problem}.`);
   }
   if (snapshot !== undefined) apply(now, partition, snapshot, recorded, lifecycle);
-  const handedOver = snapshot?.handedOver ?? false;
+  const certain = complete && snapshot?.handedOver === true;
   const warning = problems.length > 0 ? problems.join(" ") : undefined;
-  return { partition, uncertain: !handedOver, warning };
+  return { partition, uncertain: !certain, warning };
 }
 
 function apply(

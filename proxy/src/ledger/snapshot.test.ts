@@ -83,9 +83,10 @@ test("what fits comes back as it was", () => {
       assert.ok(complete);
       assert.equal(horizon, undefined);
       assert.equal(countsLeftOut.size, 0);
-      assert.deepEqual(decodeMetadata(watermark, metadata), { snapshot });
+      assert.deepEqual(decodeMetadata(watermark, metadata), { snapshot, complete: true });
       assert.deepEqual(decodeOverflow(watermark, encodeOverflow(watermark, snapshot)), {
         snapshot,
+        complete: true,
       });
     }),
     { numRuns: 500 },
@@ -100,6 +101,7 @@ test("what does not fit is left out from the far end, and said so", () => {
       assert.ok(encoded.metadata.length <= maxMetadataChars);
       const decoded = decodeMetadata(watermark, encoded.metadata);
       assert.ok("snapshot" in decoded);
+      assert.equal(decoded.complete, encoded.complete);
       const back = decoded.snapshot;
       assert.deepEqual(
         back.counts,
@@ -120,6 +122,7 @@ test("what does not fit is left out from the far end, and said so", () => {
       assert.deepEqual(below(back.settled), back.settled);
       assert.deepEqual(decodeOverflow(watermark, encodeOverflow(watermark, snapshot)), {
         snapshot,
+        complete: true,
       });
     }),
     { numRuns: 60 },
@@ -179,7 +182,7 @@ test("another watermark, a changed character or foreign words are told, never ta
       (at, junk) => {
         const changed = metadata.slice(0, at) + junk + metadata.slice(at + junk.length);
         const decoded = decodeMetadata(100, changed);
-        if ("snapshot" in decoded) assert.deepEqual(decoded, { snapshot });
+        if ("snapshot" in decoded) assert.deepEqual(decoded, { snapshot, complete: true });
       },
     ),
     { numRuns: 2_000 },

@@ -1,7 +1,7 @@
 /**
  * What a commit says beside the watermark, so that the next owner goes on where this one stopped.
  *
- * Bytes: version, flags, then four sections, then a CRC-32 over the watermark and all before it (so a snapshot is
+ * Bytes: version, flags (1: handed over, 2: something was left out), then four sections, then a CRC-32 over the watermark and all before it (so a snapshot is
  * valid with its own watermark only). Numbers are varints; offsets are distances from the watermark or from the
  * entry before.
  *   counts:  n, then n times (distance, deliveries * 2 + 1 when it is out)
@@ -27,7 +27,9 @@ import { VarintReader, VarintWriter } from "./varints.ts";
 export const maxMetadataChars = 4096;
 
 const version = 2;
+const flagsAt = 1;
 const handedOverFlag = 1;
+const partialFlag = 2;
 const checksumBytes = 4;
 /** No window has more out or dying than this; a snapshot that says so is broken. */
 const maxNamed = 1_000_000;
@@ -63,12 +65,10 @@ export function encodeMetadata(
   const horizon = encodeSet(settled, watermark, snapshot.settled, settledRoom);
   const allOut = encodeOut(writer, watermark, snapshot.out, end - settled.bytes.length);
   writer.append(settled);
-  return {
-    metadata: finish(writer, watermark).toString("base64url"),
-    countsLeftOut,
-    horizon,
-    complete: countsLeftOut.size === 0 && allDying && allOut && horizon === undefined,
-  };
+  const complete = countsLeftOut.size === 0 && allDying && allOut && horizon === undefined;
+  if (!complete) writer.bytes[flagsAt] = (writer.bytes[flagsAt] ?? 0) | partialFlag;
+  const metadata = finish(writer, watermark).toString("base64url");
+  return { metadata, countsLeftOut, horizon, complete };
 }
 
 /** The whole snapshot, whatever its size. */
@@ -82,7 +82,11 @@ export function encodeOverflow(watermark: Offset, snapshot: Snapshot): Uint8Arra
 }
 
 export type Decoded =
-  | { readonly snapshot: Snapshot }
+  | {
+      readonly snapshot: Snapshot;
+      /** False when something was left out. */
+      readonly complete: boolean;
+    }
   /** Words that go on after "The snapshot is ignored: ". */
   | { readonly problem: string };
 
@@ -100,7 +104,8 @@ export function decodeOverflow(watermark: Offset, bytes: Uint8Array): Decoded {
     return { problem: `its checksum does not fit its bytes at watermark ${watermark}` };
   }
   try {
-    return { snapshot: read(new VarintReader(body.subarray(1)), watermark) };
+    const snapshot = read(new VarintReader(body.subarray(flagsAt)), watermark);
+    return { snapshot, complete: ((body[flagsAt] ?? 0) & partialFlag) === 0 };
   } catch (error) {
     if (error instanceof RangeError) return { problem: error.message };
     throw error;

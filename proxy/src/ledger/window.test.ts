@@ -101,6 +101,19 @@ function checkDescription(
   }
 }
 
+test("a record known to be settled that is admitted last is described once", () => {
+  const window = new Window(0, 0);
+  window.settleAhead(1);
+  for (const offset of [0, 1]) {
+    window.advance(offset);
+    window.admit(0, source(offset), 10);
+  }
+  const described = describe(window, false, false);
+  assert.deepEqual(described.settled, [[1, 1]]);
+  const { metadata } = encodeMetadata(0, described, () => false);
+  assert.ok("snapshot" in decodeMetadata(0, metadata));
+});
+
 test("settled records are swept: a stuck one does not make the window grow", () => {
   const window = new Window(0, 0);
   for (let offset = 0; offset < 200_000; offset += 1) {

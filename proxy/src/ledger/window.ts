@@ -127,7 +127,11 @@ export class Window {
     const { offset } = source;
     this.#admitted += 1;
     this.#next = offset + 1;
-    if (this.#settledAhead.has(offset)) return undefined;
+    if (this.#settledAhead.has(offset)) {
+      // Said of what lies ahead only: below `next` it would be told twice.
+      this.#settledAhead.dropBelow(this.#next);
+      return undefined;
+    }
     let record = this.#records.get(offset);
     if (record === undefined) {
       record = new WindowRecord(this.partition, offset);

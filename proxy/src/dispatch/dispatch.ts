@@ -103,7 +103,7 @@ export class Dispatch implements DispatchPort {
         `Partition ${takeover.partition} is assigned already; surrender or lose it first.`,
       );
     }
-    const restored = restore(now, takeover, this.#lifecycle);
+    const restored = restore(now, takeover, this.#lifecycle, this.#intake.totals);
     const { partition, warning } = restored;
     this.#partitions.set(partition.number, partition);
     this.#intake.share(this.#partitions);
@@ -166,7 +166,7 @@ export class Dispatch implements DispatchPort {
     this.#commits.abandon(partition);
     partition.committed = Math.min(partition.committed, offset);
     partition.dirty = true;
-    this.#intake.reopen(partition);
+    this.#intake.freed(partition);
     this.#finish(now);
   }
 
@@ -279,9 +279,7 @@ export class Dispatch implements DispatchPort {
   }
 
   get windowBytes(): number {
-    let bytes = 0;
-    for (const { window } of this.#partitions.values()) bytes += window.bytes;
-    return bytes;
+    return this.#intake.totals.bytes;
   }
 
   partitions(now: number): PartitionStatus[] {
@@ -325,7 +323,7 @@ export class Dispatch implements DispatchPort {
   #remove(partition: Partition): void {
     this.#lifecycle.letGo(partition);
     this.#partitions.delete(partition.number);
-    this.#intake.share(this.#partitions);
+    this.#intake.leave(partition, this.#partitions);
     this.#sessions.announce();
   }
 

@@ -186,7 +186,7 @@ export class Lifecycle {
     partition.window.settle(record);
     partition.dirty = true;
     const { intake, options, outbox } = this.#parts;
-    if (!partition.intakeOpen) intake.reopen(partition);
+    intake.freed(partition);
     if (partition.window.settledTotal - partition.settledAtTake >= options.commitBatchSize) {
       outbox.commitWanted();
     }

@@ -1,5 +1,12 @@
 import type { Offset } from "@kafkaproxy/wire";
-import { Linked, LinkedList, OffsetRanges, Window, type WindowRecord } from "../ledger/index.ts";
+import {
+  Linked,
+  LinkedList,
+  OffsetRanges,
+  Window,
+  type WindowRecord,
+  type WindowTotals,
+} from "../ledger/index.ts";
 import type { Alarm } from "./alarm.ts";
 import type { OpenCommit } from "./open-commit.ts";
 import type { Session } from "./session.ts";
@@ -30,10 +37,10 @@ export class Partition extends Linked<Partition> {
   /** `window.settledTotal` at the last take. */
   settledAtTake = 0;
 
-  constructor(number: number, watermark: Offset) {
+  constructor(number: number, watermark: Offset, totals: WindowTotals) {
     super();
     this.number = number;
-    this.window = new Window(number, watermark);
+    this.window = new Window(number, watermark, totals);
     this.committed = watermark;
   }
 

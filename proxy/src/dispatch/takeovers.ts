@@ -1,4 +1,9 @@
-import { decodeMetadata, decodeOverflow, type Snapshot } from "../ledger/index.ts";
+import {
+  decodeMetadata,
+  decodeOverflow,
+  type Snapshot,
+  type WindowTotals,
+} from "../ledger/index.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { Partition } from "./partition.ts";
 import type { Takeover } from "./types.ts";
@@ -11,9 +16,14 @@ export interface Restored {
 }
 
 /** A partition as its former owner left it. */
-export function restore(now: number, takeover: Takeover, lifecycle: Lifecycle): Restored {
+export function restore(
+  now: number,
+  takeover: Takeover,
+  lifecycle: Lifecycle,
+  totals: WindowTotals,
+): Restored {
   const { metadata, overflow, watermark } = takeover;
-  const partition = new Partition(takeover.partition, watermark);
+  const partition = new Partition(takeover.partition, watermark, totals);
   if (metadata === "") {
     return { partition, uncertain: false, warning: undefined };
   }

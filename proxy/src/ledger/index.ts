@@ -12,5 +12,5 @@ export {
   maxMetadataChars,
 } from "./snapshot.ts";
 export type { CountedRecord, DyingRecords, Run, Snapshot } from "./snapshot-content.ts";
-export { Window } from "./window.ts";
+export { Window, type WindowTotals } from "./window.ts";
 export { type Holder, type RecordState, type SourceRecord, WindowRecord } from "./window-record.ts";

@@ -21,7 +21,8 @@ const step = fc.record({
 test("the watermark is the first unsettled record, whatever the order of fetches and settlements", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
-      const window = new Window(0, begin);
+      const totals = { messages: 7, bytes: 70 };
+      const window = new Window(0, begin, totals);
       const open = new Set<number>();
       const ahead = new Set<number>();
       const expected = new Set<number>();
@@ -69,6 +70,7 @@ test("the watermark is the first unsettled record, whatever the order of fetches
         assert.equal(window.next, next);
         assert.equal(window.size, open.size);
         assert.equal(window.bytes, open.size * 10);
+        assert.deepEqual(totals, { messages: 7 + open.size, bytes: 70 + open.size * 10 });
         assert.equal(window.settledTotal, log.size - open.size);
         const above = [...log].filter((other) => other >= window.watermark).length;
         assert.ok(window.settledFrom(window.watermark) >= above - open.size);
@@ -77,6 +79,8 @@ test("the watermark is the first unsettled record, whatever the order of fetches
           assert.equal(window.isSettled(other), !open.has(other));
         }
       }
+      window.leave();
+      assert.deepEqual(totals, { messages: 7, bytes: 70 });
     }),
     { numRuns: 300 },
   );
@@ -102,7 +106,7 @@ function checkDescription(
 }
 
 test("a record known to be settled that is admitted last is described once", () => {
-  const window = new Window(0, 0);
+  const window = new Window(0, 0, { messages: 0, bytes: 0 });
   window.settleAhead(1);
   for (const offset of [0, 1]) {
     window.advance(offset);
@@ -115,7 +119,7 @@ test("a record known to be settled that is admitted last is described once", () 
 });
 
 test("settled records are swept: a stuck one does not make the window grow", () => {
-  const window = new Window(0, 0);
+  const window = new Window(0, 0, { messages: 0, bytes: 0 });
   for (let offset = 0; offset < 200_000; offset += 1) {
     window.advance(offset);
     const record = window.admit(0, source(offset), 10);

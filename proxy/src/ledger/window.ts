@@ -7,6 +7,12 @@ import { type SourceRecord, WindowRecord } from "./window-record.ts";
 const maxAheadRanges = 50_000;
 const maxExpected = 100_000;
 
+/** What several windows hold together: unsettled records that were fetched, and their bytes. */
+export interface WindowTotals {
+  messages: number;
+  bytes: number;
+}
+
 /**
  * One partition's records between the low watermark and what was fetched last. Only unsettled records are kept:
  * an offset below `next` that is not here is settled, or was never a record (gaps count as settled).
@@ -23,13 +29,16 @@ export class Window {
   #expected: WindowRecord[] = [];
   /** Settled though not fetched yet. */
   readonly #settledAhead = new OffsetRanges();
+  readonly #totals: WindowTotals;
   #next: Offset;
   #live = 0;
   #bytes = 0;
   #admitted = 0;
 
-  constructor(partition: number, watermark: Offset) {
+  /** What it holds is counted in `totals`, with that of others. */
+  constructor(partition: number, watermark: Offset, totals: WindowTotals) {
     this.partition = partition;
+    this.#totals = totals;
     this.#next = watermark;
   }
 
@@ -144,8 +153,7 @@ export class Window {
     record.sequence = this.#admitted - 1;
     record.admittedAt = now;
     this.#order.push(record);
-    this.#live += 1;
-    this.#bytes += bytes;
+    this.#count(1, bytes);
     return record;
   }
 
@@ -189,8 +197,7 @@ export class Window {
       return;
     }
     record.source = undefined;
-    this.#live -= 1;
-    this.#bytes -= record.bytes;
+    this.#count(-1, -record.bytes);
     this.#sweep();
   }
 
@@ -203,8 +210,20 @@ export class Window {
     this.#settledAhead.dropBelow(Infinity);
     this.#next = offset;
     this.#admitted -= this.#live;
-    this.#live = 0;
-    this.#bytes = 0;
+    this.#count(-this.#live, -this.#bytes);
+  }
+
+  /** It is another owner's: what it holds is no longer in the totals. */
+  leave(): void {
+    this.#totals.messages -= this.#live;
+    this.#totals.bytes -= this.#bytes;
+  }
+
+  #count(messages: number, bytes: number): void {
+    this.#live += messages;
+    this.#bytes += bytes;
+    this.#totals.messages += messages;
+    this.#totals.bytes += bytes;
   }
 
   /** Takes the expected records below `offset` out; returns those that nobody settled. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { SourceRecord } from "../dispatch/index.ts";
-import { Intake } from "./intake.ts";
+import { Intake, type IntakePorts } from "./intake.ts";
 
 function records(first: number, count: number): SourceRecord[] {
   return Array.from({ length: count }, (_, index) => ({
@@ -13,6 +13,9 @@ function records(first: number, count: number): SourceRecord[] {
     headers: Buffer.alloc(1),
   }));
 }
+
+/** Room for all that these tests keep. */
+const plenty = 1_000;
 
 /** A window of `size` records: takes what it has room for, opens again at half. */
 class Window {
@@ -47,12 +50,14 @@ test("what does not fit is kept, the partition paused, and fed again in order wh
   const log: string[] = [];
   const deferred: (() => void)[] = [];
   const window = new Window(10);
-  const intake = new Intake({
+  const ports: IntakePorts = {
     pause: (partition) => void log.push(`pause ${partition}`),
     resume: (partition) => void log.push(`resume ${partition}`),
+    rewind: () => assert.fail("rewound"),
     admit: (_partition, given) => window.admit(given),
     defer: (task) => void deferred.push(task),
-  });
+  };
+  const intake = new Intake(ports, plenty);
   window.intake = intake;
   intake.add(0);
   intake.batch(0, records(0, 15), 15);
@@ -74,12 +79,14 @@ test("what does not fit is kept, the partition paused, and fed again in order wh
 test("a partition that is gone takes nothing, and nothing is fed to it", () => {
   const deferred: (() => void)[] = [];
   const window = new Window(2);
-  const intake = new Intake({
+  const ports: IntakePorts = {
     pause: () => undefined,
     resume: () => assert.fail("resumed"),
+    rewind: () => assert.fail("rewound"),
     admit: (_partition, given) => window.admit(given),
     defer: (task) => void deferred.push(task),
-  });
+  };
+  const intake = new Intake(ports, plenty);
   window.intake = intake;
   intake.add(0);
   intake.batch(0, records(0, 3), 3);
@@ -94,32 +101,44 @@ test("any order of fetches and room: each record once, in order; fetching goes o
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 20 }),
+      fc.constantFrom(0, 3, 10, plenty),
       fc.array(fc.oneof(fc.constant("fetch" as const), fc.integer({ min: 1, max: 10 })), {
         maxLength: 100,
       }),
-      (size, steps) => {
+      (size, maxKeptBytes, steps) => {
         const deferred: (() => void)[] = [];
         const window = new Window(size);
         let paused = false;
-        const intake = new Intake({
+        let next = 0;
+        let end = 0;
+        const ports: IntakePorts = {
           pause: () => {
             paused = true;
           },
           resume: () => {
             paused = false;
           },
+          rewind: (_partition, offset) => {
+            assert.ok(paused, "nothing is fetched until there is room");
+            next = offset;
+          },
           admit: (_partition, given) => window.admit(given),
           defer: (task) => void deferred.push(task),
-        });
+        };
+        const intake = new Intake(ports, maxKeptBytes);
         window.intake = intake;
         intake.add(0);
-        let next = 0;
+        const fetch = (count: number): void => {
+          const first = next;
+          next += count;
+          end = Math.max(end, next);
+          intake.batch(0, records(first, count), next);
+          // A record is one byte here.
+          assert.ok(next - window.taken.length <= maxKeptBytes, "so much is kept");
+        };
         for (const step of steps) {
           if (step === "fetch") {
-            if (!paused) {
-              intake.batch(0, records(next, 7), next + 7);
-              next += 7;
-            }
+            if (!paused) fetch(7);
           } else window.settle(step);
           for (const task of deferred.splice(0)) task();
           assert.deepEqual(
@@ -128,11 +147,12 @@ test("any order of fetches and room: each record once, in order; fetching goes o
           );
           if (!window.closed) assert.equal(paused, false);
         }
-        while (window.taken.length < next) {
+        while (window.taken.length < end) {
           window.settle(1);
           for (const task of deferred.splice(0)) task();
+          if (!paused && next < end) fetch(Math.min(7, end - next));
         }
-        assert.equal(window.taken.length, next);
+        assert.ok(window.taken.length >= end);
       },
     ),
   );

@@ -5,6 +5,8 @@ export interface IntakePorts {
   /** Stops and restarts the fetching of a partition. */
   pause(partition: number): void;
   resume(partition: number): void;
+  /** Fetches from `offset` again, once the partition is resumed. */
+  rewind(partition: number, offset: number): void;
   /** Dispatch.admit: how many of `records` were taken. */
   admit(partition: number, records: readonly SourceRecord[], nextOffset: number): number;
   /** Runs `task` after the current call stack: dispatch speaks to us in the middle of its own work. */
@@ -12,32 +14,43 @@ export interface IntakePorts {
 }
 
 interface Fetched {
-  records: readonly SourceRecord[];
+  readonly records: readonly SourceRecord[];
   readonly nextOffset: number;
 }
 
 interface PartitionIntake {
-  /** Fetched, not admitted yet. Bounded by what one fetch may hold: a partition with any is paused. */
+  /** Fetched, not admitted yet: a partition with any is paused. */
   kept: Fetched[];
+  keptBytes: number;
   /** Dispatch has room, as far as it has said. */
   open: boolean;
   paused: boolean;
 }
 
-/** Flow control between fetch and the windows: what a window has no room for waits here, and its partition is paused. */
+/**
+ * Flow control between fetch and the windows: what a window has no room for waits here, and its partition is paused.
+ * What waits is bounded, whatever the number of partitions; above that it is dropped and fetched again.
+ */
 export class Intake {
   readonly #ports: IntakePorts;
+  readonly #maxKeptBytes: number;
   readonly #partitions = new Map<number, PartitionIntake>();
+  #keptBytes = 0;
 
-  constructor(ports: IntakePorts) {
+  constructor(ports: IntakePorts, maxKeptBytes: number) {
     this.#ports = ports;
+    this.#maxKeptBytes = maxKeptBytes;
   }
 
   add(partition: number): void {
-    this.#partitions.set(partition, { kept: [], open: true, paused: false });
+    this.remove(partition);
+    this.#partitions.set(partition, { kept: [], keptBytes: 0, open: true, paused: false });
   }
 
   remove(partition: number): void {
+    const intake = this.#partitions.get(partition);
+    if (intake === undefined) return;
+    this.#keep(intake, []);
     this.#partitions.delete(partition);
   }
 
@@ -45,7 +58,7 @@ export class Intake {
   clear(partition: number): void {
     const intake = this.#partitions.get(partition);
     if (intake === undefined) return;
-    intake.kept = [];
+    this.#keep(intake, []);
     intake.open = true;
     intake.paused = false;
   }
@@ -75,23 +88,36 @@ export class Intake {
   }
 
   #flush(partition: number, intake: PartitionIntake): void {
-    let next = intake.kept[0];
-    while (next !== undefined && intake.open) {
-      const taken = this.#ports.admit(partition, next.records, next.nextOffset);
-      if (taken < next.records.length) {
-        next.records = next.records.slice(taken);
+    const { kept } = intake;
+    while (kept[0] !== undefined && intake.open) {
+      const [{ records, nextOffset }] = kept;
+      const taken = this.#ports.admit(partition, records, nextOffset);
+      if (taken < records.length) {
+        kept[0] = { records: records.slice(taken), nextOffset };
         // Told nothing, yet not all was taken: the same as being told.
         intake.open = false;
       } else {
-        intake.kept.shift();
-        next = intake.kept[0];
+        kept.shift();
       }
     }
-    if (next !== undefined || !intake.open) this.#pause(partition, intake);
+    this.#keep(intake, kept);
+    if (kept.length > 0 || !intake.open) this.#pause(partition, intake);
     else if (intake.paused) {
       intake.paused = false;
       this.#ports.resume(partition);
     }
+    const first = kept[0]?.records[0]?.offset;
+    if (first !== undefined && this.#keptBytes > this.#maxKeptBytes) {
+      this.#keep(intake, []);
+      this.#ports.rewind(partition, first);
+    }
+  }
+
+  #keep(intake: PartitionIntake, kept: Fetched[]): void {
+    const before = intake.keptBytes;
+    intake.kept = kept;
+    intake.keptBytes = kept.reduce((sum, { records }) => sum + bytesOf(records), 0);
+    this.#keptBytes += intake.keptBytes - before;
   }
 
   #pause(partition: number, intake: PartitionIntake): void {
@@ -99,4 +125,12 @@ export class Intake {
     intake.paused = true;
     this.#ports.pause(partition);
   }
+}
+
+function bytesOf(records: readonly SourceRecord[]): number {
+  let bytes = 0;
+  for (const { key, value, headers } of records) {
+    bytes += (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + headers.byteLength;
+  }
+  return bytes;
 }

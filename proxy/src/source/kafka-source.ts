@@ -14,7 +14,7 @@ import type { BirthStore } from "./birth-store.ts";
 import { Committer } from "./committer.ts";
 import type { Fence } from "./fence.ts";
 import type { HandoverStore } from "./handover.ts";
-import { Intake } from "./intake.ts";
+import { Intake, type IntakePorts } from "./intake.ts";
 import { OwnBytes } from "./own-bytes.ts";
 import type { RecordSource, SourcePartitionStatus, SourceState } from "./record-source.ts";
 import type { OffsetReset } from "./start-position.ts";
@@ -180,17 +180,22 @@ export class KafkaSource implements RecordSource {
       now: options.now,
       logger: options.logger,
     });
-    this.#intake = new Intake({
+    const ports: IntakePorts = {
       pause: (partition) => {
         this.#fetcher.pause(partition);
       },
       resume: (partition) => {
         this.#fetcher.resume(partition);
       },
+      rewind: (partition, offset) => {
+        this.#fetcher.add(partition, offset);
+        this.#fetcher.pause(partition);
+      },
       admit: (partition, records, nextOffset) =>
         options.dispatch.admit(options.now(), partition, records, nextOffset),
       defer: queueMicrotask,
-    });
+    };
+    this.#intake = new Intake(ports, options.fetch.maxBytes);
   }
 
   get state(): SourceState {

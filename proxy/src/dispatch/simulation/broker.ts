@@ -37,9 +37,9 @@ export class Broker {
   }
 
   /** Appends a record after `gap` offsets that hold none. */
-  produce(partition: number, gap: number, poison: boolean): void {
+  produce(partition: number, gap: number, poison: boolean, bytes: number): void {
     const offset = at(this.ends, partition) + gap;
-    at(this.logs, partition).push(record(offset));
+    at(this.logs, partition).push(record(offset, bytes));
     this.ends[partition] = offset + 1;
     this.fates.set(`${partition}:${offset}`, {
       poison,

@@ -5,7 +5,7 @@ import { testOptions } from "../test-harness.ts";
 import { at, Broker } from "./broker.ts";
 import { Clock } from "./clock.ts";
 import { SimClient } from "./sim-client.ts";
-import { type SimOptions, SimProxy } from "./sim-proxy.ts";
+import { largestBytes, type SimOptions, SimProxy } from "./sim-proxy.ts";
 
 export const faults = ["move", "join", "leave", "kill", "cut", "freeze"] as const;
 export type Fault = (typeof faults)[number];
@@ -45,6 +45,7 @@ export class History {
       maxMetadataChars: clock.chance(0.4) ? clock.between(64, 200) : 4_096,
       commitFailures: clock.chance(0.3) ? 0.2 : 0,
       maxMessages: clock.between(20, 300),
+      maxBytes: clock.chance(0.5) ? clock.between(5_000, 20_000) : 1e9,
       ...options,
     };
     for (let partition = clock.between(1, 3); partition > 0; partition -= 1)
@@ -66,6 +67,7 @@ export class History {
           partition,
           clock.chance(0.1) ? clock.between(1, 30) : 0,
           clock.chance(0.04),
+          clock.chance(0.05) ? clock.between(0, largestBytes) : clock.between(0, 200),
         );
       });
     }

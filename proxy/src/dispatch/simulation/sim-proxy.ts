@@ -10,7 +10,13 @@ export interface SimOptions {
   readonly maxMetadataChars: number;
   readonly commitFailures: number;
   readonly maxMessages: number;
+  readonly maxBytes: number;
 }
+
+/** Largest value of a record in the log. */
+export const largestBytes = 8_000;
+/** What a delivery takes beside its value, and more. */
+const overheadBytes = 100;
 
 /** The client's end of a connection. */
 export interface Peer {
@@ -89,7 +95,7 @@ export class SimProxy {
     this.dispatch = new Dispatch(
       {
         ...testOptions,
-        queue: { maxMessages: options.maxMessages, maxBytes: 1e9 },
+        queue: { maxMessages: options.maxMessages, maxBytes: options.maxBytes },
         maxMetadataChars: options.maxMetadataChars,
         random: clock.random,
       },
@@ -254,13 +260,16 @@ export class SimProxy {
     }
   }
 
-  /** Invariant 5, as far as it is ours: a partition that was just taken over may hold its share of before. */
+  /** Invariant 5, as far as it is ours: the limits, and one record. */
   #checkMemory(): void {
+    const { maxBytes, maxMessages } = this.#options;
     const held = this.dispatch
       .partitions(this.#clock.now)
       .reduce((sum, { ready, delayed, dying }) => sum + ready + delayed + dying, 0);
-    const most = this.#options.maxMessages * 2 + this.positions.size;
-    assert.ok(held <= most, `${held} records in the windows of ${this.name}`);
+    assert.ok(held <= maxMessages + 1, `${held} records in the windows of ${this.name}`);
+    const { windowBytes } = this.dispatch;
+    const most = maxBytes + largestBytes + overheadBytes;
+    assert.ok(windowBytes <= most, `${windowBytes} bytes in the windows of ${this.name}`);
   }
 
   #bury(partition: number, offset: number): void {

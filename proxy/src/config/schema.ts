@@ -177,7 +177,8 @@ export const settingsSchema = z.strictObject({
   queue: section(
     "What is read ahead, all partitions together. Reading stops at either limit and goes on at half of it.",
     {
-      size: defaulted(whole(1, 10_000_000), 20_000, "Records."),
+      // No more than a new owner takes over as leased: see the ledger's window.
+      size: defaulted(whole(1, 100_000), 20_000, "Records."),
       maxBytes: defaulted(size("64KiB", "64GiB"), "128MiB", "Their bytes."),
     },
   ),

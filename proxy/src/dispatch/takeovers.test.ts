@@ -202,6 +202,35 @@ test("a hand-over whose overflow can't be read waits for clients, as after a kil
   assert.deepEqual(offsets(h.pull("b")), [100, 101, 102, 103, 104, 105, 106, 107, 108, 109]);
 });
 
+test("as many as a window may hold are out at a hand-over: none of them goes to somebody else", () => {
+  const queue = { maxMessages: 100_000, maxBytes: 1e12 };
+  const options = { queue, push: { maxCredit: 1e9 } };
+  const out = (count: number, limits = options): PartitionCommit => {
+    const h = new Harness(limits);
+    h.open("a", "push");
+    h.assign();
+    h.receive("a", { type: "credit", requestId: 1, delta: 1e6 });
+    h.admit(0, count - 1);
+    return h.dispatch.surrender(h.now, 0);
+  };
+  const takeOver = ({ offset, metadata, overflow }: PartitionCommit): [Harness, string] => {
+    const h = new Harness(options);
+    h.open("b");
+    const takeover = { partition: 0, watermark: offset, metadata, overflow };
+    return [h, h.dispatch.assign(h.now, takeover).warning ?? ""];
+  };
+  const [h, warning] = takeOver(out(100_000));
+  assert.equal(warning, "");
+  h.admit(0, 100_000);
+  assert.deepEqual(h.pull("b"), []);
+  // No configuration allows more; if it comes to that all the same, it is said, and clients are heard first.
+  const more = { ...options, queue: { ...queue, maxMessages: 1e6 } };
+  const [beyond, words] = takeOver(out(100_001, more));
+  assert.match(words, /More records of partition 0 are out/);
+  beyond.admit(100_000, 100_000);
+  assert.deepEqual(beyond.pull("b"), []);
+});
+
 test("a long settled run right above a stuck record can be skipped by the fetch", () => {
   const before = new Harness({ queue: { maxMessages: 100_000, maxBytes: 1e9 } });
   before.open("a", "push");

@@ -43,24 +43,30 @@ export function restore(
     else
       problems.push(`The overflow of partition ${takeover.partition} is ignored: ${rest.problem}.`);
   }
-  if (snapshot !== undefined) apply(now, partition, snapshot, recorded, lifecycle);
+  if (snapshot !== undefined && !apply(now, partition, snapshot, recorded, lifecycle)) {
+    complete = false;
+    problems.push(
+      `More records of partition ${takeover.partition} are out than a window remembers: the others may be delivered while somebody has them.`,
+    );
+  }
   const certain = complete && snapshot?.handedOver === true;
   const warning = problems.length > 0 ? problems.join(" ") : undefined;
   return { partition, uncertain: !certain, warning };
 }
 
+/** Returns false when there was no room for all. */
 function apply(
   now: number,
   partition: Partition,
   snapshot: Snapshot,
   recorded: ReadonlyMap<number, number>,
   lifecycle: Lifecycle,
-): void {
+): boolean {
   const { window } = partition;
   for (const [first, last] of snapshot.settled) window.settleAhead(first, last);
   for (const { offset, deliveries, out } of snapshot.counts) {
     const record = window.expect(offset);
-    if (record === undefined) break;
+    if (record === undefined) return false;
     record.deliveries = deliveries;
     record.recorded = recorded.get(offset) ?? 0;
     if (out) lifecycle.leaseToNobody(now, record);
@@ -69,7 +75,7 @@ function apply(
     for (const [first, last] of runs) {
       for (let offset = first; offset <= last; offset += 1) {
         const record = window.expect(offset);
-        if (record === undefined) return;
+        if (record === undefined) return false;
         record.deliveries = deliveries;
         record.rejected = rejected;
         record.state = "doomed";
@@ -79,11 +85,12 @@ function apply(
   for (const [first, last] of snapshot.out) {
     for (let offset = first; offset <= last; offset += 1) {
       const record = window.expect(offset);
-      if (record === undefined) return;
+      if (record === undefined) return false;
       record.deliveries = 1;
       lifecycle.leaseToNobody(now, record);
     }
   }
   // A long run right at the watermark need not be fetched.
   window.advance(window.nextWanted);
+  return true;
 }

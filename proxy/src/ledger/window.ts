@@ -3,7 +3,7 @@ import { OffsetRanges } from "./offset-ranges.ts";
 import type { Run } from "./snapshot-content.ts";
 import { type SourceRecord, WindowRecord } from "./window-record.ts";
 
-/** Bounds of what is remembered ahead of the fetch. */
+/** Bounds of what is remembered ahead of the fetch. The second is also the most that `queue.size` may be. */
 const maxAheadRanges = 50_000;
 const maxExpected = 100_000;
 

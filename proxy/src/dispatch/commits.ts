@@ -4,12 +4,14 @@ import type { Lifecycle } from "./lifecycle.ts";
 import { OpenCommit } from "./open-commit.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Partition, PendingAcks } from "./partition.ts";
+import type { ReadyQueue } from "./ready-queue.ts";
 import type { DispatchCounters, DispatchOptions, PartitionCommit } from "./types.ts";
 
 export interface CommitsParts {
   readonly options: DispatchOptions;
   readonly lifecycle: Lifecycle;
   readonly intake: Intake;
+  readonly queue: ReadyQueue;
   readonly outbox: Outbox;
   readonly counters: DispatchCounters;
 }
@@ -75,6 +77,10 @@ export class Commits {
     partition.taken = undefined;
     partition.returnAcks(this.#tell(commit));
     if (!owned(partition)) return;
+    if (!partition.standing) {
+      partition.standing = true;
+      this.#parts.queue.opened(partition);
+    }
     partition.committed = commit.offset;
     partition.covered = commit.covered;
     const { lifecycle, intake } = this.#parts;

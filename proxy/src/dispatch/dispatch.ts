@@ -108,10 +108,14 @@ export class Dispatch implements DispatchPort {
     this.#partitions.set(partition.number, partition);
     this.#intake.share(this.#partitions);
     if (restored.uncertain) {
-      partition.gate = new Alarm(() => this.#queue.openGate(partition));
-      this.#alarms.schedule(now, partition.gate, now + presentWaitMs);
+      const wait = new Alarm(() => {
+        partition.presentWait = undefined;
+        this.#queue.opened(partition);
+      });
+      partition.presentWait = wait;
+      this.#alarms.schedule(now, wait, now + presentWaitMs);
     }
-    // At once, so that whoever comes next neither takes a hand-over flag for this owner's nor the group for a fresh one.
+    // At once: nothing goes out before it stands.
     partition.dirty = true;
     this.#outbox.commitWanted();
     if (warning !== undefined) this.counters.snapshotsIgnored += 1;

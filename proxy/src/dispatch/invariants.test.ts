@@ -130,8 +130,9 @@ class Model {
       const decoded = decodeMetadata(watermark, metadata);
       assert.ok("snapshot" in decoded);
       const counted = new Set(decoded.snapshot.counts.map(({ offset }) => offset));
+      const dying = new Set(this.h.dead.map(({ record }) => record.offset));
       for (const [offset, { acked, dead, recorded }] of this.records) {
-        const keeps = recorded > 0 && !acked && !dead;
+        const keeps = recorded > 0 && !acked && !dead && !dying.has(offset);
         assert.ok(!keeps || counted.has(offset), `${offset} was recorded and lost its place`);
       }
     }

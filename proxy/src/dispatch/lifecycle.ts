@@ -205,7 +205,7 @@ export class Lifecycle {
   letGo(partition: Partition): void {
     this.#takenRounds += 1;
     this.#parts.queue.drop(partition);
-    partition.gate?.disarm();
+    partition.presentWait?.disarm();
     for (const record of partition.window.inOrder()) {
       if (record.state !== "leased" && record.state !== "delayed") continue;
       record.list?.remove(record);

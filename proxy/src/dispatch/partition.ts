@@ -25,7 +25,9 @@ export class Partition extends Linked<Partition> {
   readonly again = new LinkedList<WindowRecord>();
   readonly fresh = new LinkedList<WindowRecord>();
   /** Set while a takeover without hand-over waits for clients to present what they hold. */
-  gate: Alarm | undefined = undefined;
+  presentWait: Alarm | undefined = undefined;
+  /** A commit of this owner stands: who comes next takes neither a hand-over flag for its word nor the group for a new one. */
+  standing = false;
   intakeOpen = true;
   /** Something changed since the last take. */
   dirty = false;
@@ -42,6 +44,11 @@ export class Partition extends Linked<Partition> {
     this.number = number;
     this.window = new Window(number, watermark, totals);
     this.committed = watermark;
+  }
+
+  /** Nothing of it goes out yet. */
+  get gated(): boolean {
+    return !this.standing || this.presentWait !== undefined;
   }
 
   get ready(): number {

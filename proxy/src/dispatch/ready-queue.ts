@@ -21,7 +21,7 @@ export class ReadyQueue {
       ? partition.fresh
       : partition.again
     ).append(record);
-    if (partition.gate !== undefined) return;
+    if (partition.gated) return;
     this.size += 1;
     if (wasEmpty) this.#partitions.append(partition);
   }
@@ -29,22 +29,21 @@ export class ReadyQueue {
   /** Before a ready record changes its state. */
   remove(partition: Partition, record: WindowRecord): void {
     record.list?.remove(record);
-    if (partition.gate !== undefined) return;
+    if (partition.gated) return;
     this.size -= 1;
     if (partition.ready === 0) this.#partitions.remove(partition);
   }
 
-  openGate(partition: Partition): void {
-    partition.gate?.disarm();
-    partition.gate = undefined;
-    if (partition.ready === 0) return;
+  /** A reason to hold the partition back is gone; it may have been the last. */
+  opened(partition: Partition): void {
+    if (partition.gated || partition.ready === 0) return;
     this.size += partition.ready;
     this.#partitions.append(partition);
   }
 
   /** The partition is gone: so is what it had ready. */
   drop(partition: Partition): void {
-    if (partition.gate === undefined) this.size -= partition.ready;
+    if (!partition.gated) this.size -= partition.ready;
     this.#partitions.remove(partition);
   }
 

@@ -66,12 +66,33 @@ test("without hand-over nothing goes out for 500 ms, so that clients can present
   assert.deepEqual(offsets(h.pull("b")), [7, 8, 9]);
 });
 
-test("a fresh group waits for nobody", () => {
+test("a fresh group waits for nobody but its first commit", () => {
   const h = new Harness();
   h.open("a");
-  h.assign(0, 0, "");
+  h.dispatch.assign(h.now, { partition: 0, watermark: 0, metadata: "" });
   h.admit(0, 0);
+  assert.equal(h.commitsWanted, 1, "at once");
+  assert.deepEqual(h.pull("a"), []);
+  h.commit();
   assert.equal(h.pull("a").length, 1);
+});
+
+test("nothing goes out before a commit stands: an owner killed before has delivered nothing that its successor does not wait for", () => {
+  const { offset, metadata } = owner().dispatch.surrender(0, 0);
+  const takeover = { partition: 0, watermark: offset, metadata };
+  const killed = new Harness();
+  killed.open("b");
+  killed.dispatch.assign(0, takeover);
+  killed.admit(0, 9);
+  assert.deepEqual(killed.pull("b"), [], "its successor would find the former owner's hand-over");
+  const [commit] = killed.dispatch.takeCommits(0);
+  assert.ok(commit);
+  killed.dispatch.commitFailed(0, commit);
+  assert.deepEqual(killed.pull("b"), []);
+  const [second] = killed.commit();
+  assert.deepEqual(offsets(killed.pull("b", 2)), [5, 6]);
+  const h = successor(second);
+  assert.deepEqual(h.pull("b"), [], "its clients have not been heard");
 });
 
 test("a presented record stays with who presents it; another one is refused but may ack late", () => {

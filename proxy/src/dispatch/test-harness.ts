@@ -71,8 +71,10 @@ export class Harness {
     return port;
   }
 
+  /** Takes a partition over; the owner's first commit stands at once. */
   assign(partition = 0, watermark = 0, metadata = "", overflow?: Uint8Array): void {
     this.dispatch.assign(this.now, { partition, watermark, metadata, overflow });
+    this.commit();
   }
 
   admit(first: number, last: number, partition = 0): number {

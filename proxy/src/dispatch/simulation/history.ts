@@ -30,8 +30,6 @@ export class History {
   /** Partitions on their way from one owner to the next. */
   readonly #moving = new Set<number>();
   #kills = 0;
-  /** Owners killed before their first commit was through: to the next one the group looks fresh. */
-  #earlyKills = 0;
   #cuts = 0;
   #freezes = 0;
   /** Last commits that failed: the next owner knows what it would know after a kill. */
@@ -116,7 +114,7 @@ export class History {
 
   /** Every owner knew what it did, and every worker could be reached: one holder, and no duplicates. */
   get #undisturbed(): boolean {
-    return this.#freezes === 0 && this.#cuts === 0 && this.#earlyKills === 0;
+    return this.#freezes === 0 && this.#cuts === 0;
   }
 
   #start(): SimProxy {
@@ -180,9 +178,6 @@ export class History {
       }
     } else if (fault === "kill") {
       this.#kills += 1;
-      if (partitions.some((partition) => at(this.#broker.commits, partition).metadata === "")) {
-        this.#earlyKills += 1;
-      }
       proxy.kill();
       if (clock.chance(0.5)) this.#start();
       // A restarted pod comes back at once, another one takes over after the session time-out.

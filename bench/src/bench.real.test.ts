@@ -15,6 +15,7 @@ const tiny = {
   rate: 200,
   "latency-seconds": 1,
   "latency-rounds": 1,
+  leases: 1000,
   modes: "pull,push",
 };
 
@@ -50,6 +51,10 @@ test("every subject gives every figure, in order of median between min and max",
   for (const subject of ["kafkajs", "proxy-pull", "proxy-push"]) {
     assert.ok(find("throughput", subject, "throughput").spread.min > 0);
     assert.ok(find("latency", subject, "produce to handler, p50").spread.min > 0);
+  }
+  if (process.platform === "linux") {
+    assert.ok(find("leases", "proxy-push", "proxy CPU, idle").spread.max < 100);
+    assert.ok(find("leases", "proxy-push", "proxy CPU, 1000 leases out").spread.max > 0);
   }
   for (const subject of ["proxy-pull", "proxy-push"]) {
     assert.ok(find("throughput", subject, "of kafkajs").spread.min > 0);

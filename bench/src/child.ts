@@ -13,6 +13,8 @@ export interface ConsumerJob {
   readonly measure: Measure;
   readonly mode: "pull" | "push";
   readonly concurrency: number;
+  /** Handlers go on until the end. */
+  readonly hold?: boolean;
 }
 
 export interface ProducerJob {

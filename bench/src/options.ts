@@ -22,6 +22,8 @@ export interface Options {
   readonly latencySeconds: number;
   /** Latency rounds of each subject. */
   readonly latencyRounds: number;
+  /** Messages held at once in the leases part. */
+  readonly leases: number;
   readonly json: boolean;
 }
 
@@ -36,6 +38,7 @@ const numbers = {
   rate: [1000, "records per second of the latency part"],
   "latency-seconds": [8, "measured time of a latency round, after 2 s of warm-up"],
   "latency-rounds": [3, "latency rounds of each subject; 0 leaves the part out"],
+  leases: [100_000, "messages that one worker holds at once in the leases part; 0 leaves it out"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 type NumberFlag = keyof typeof numbers;
@@ -92,6 +95,7 @@ export function parseOptions(args: readonly string[]): Options | "help" {
     rate: whole("rate", 1),
     latencySeconds: whole("latency-seconds", 1),
     latencyRounds: whole("latency-rounds", 0),
+    leases: whole("leases", 0),
     json: values.json,
   };
   if (options.warmup > options.records / 2) {

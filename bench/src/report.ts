@@ -1,4 +1,5 @@
 import type { LatencyRound } from "./latency.ts";
+import type { LeasesRound } from "./leases.ts";
 import type { Options } from "./options.ts";
 import { pairwise, type Spread, spread } from "./stats.ts";
 import { bareName, sourceName } from "./subjects.ts";
@@ -6,7 +7,7 @@ import type { ThroughputRound } from "./throughput.ts";
 
 /** One line of the table: a figure, over the rounds. */
 export interface Figure {
-  readonly part: "throughput" | "latency";
+  readonly part: "throughput" | "latency" | "leases";
   /** `kafkajs`, `source`, `proxy-pull` or `proxy-push`. */
   readonly subject: string;
   readonly name: string;
@@ -23,6 +24,7 @@ export function reportOf(
   options: Options,
   throughput: ReadonlyMap<string, readonly ThroughputRound[]>,
   latency: ReadonlyMap<string, readonly LatencyRound[]>,
+  leases: LeasesRound | undefined,
 ): Report {
   return {
     options,
@@ -33,6 +35,7 @@ export function reportOf(
       ...[...latency].flatMap(([subject, rounds]) =>
         latencyFigures(subject, rounds, latency.get(sourceName) ?? []),
       ),
+      ...(leases === undefined ? [] : leasesFigures(options, leases)),
     ],
   };
 }
@@ -107,11 +110,28 @@ function latencyFigures(
   });
 }
 
+function leasesFigures({ leases }: Options, { idle, held }: LeasesRound): Figure[] {
+  const figure = (name: string, shares: readonly number[]): Figure => ({
+    part: "leases",
+    subject: "proxy-push",
+    name: `proxy CPU, ${name}`,
+    unit: "% of a core",
+    spread: spread(shares),
+  });
+  return [figure("idle", idle), figure(`${leases} leases out`, held)];
+}
+
 export function jsonOf(report: Report): string {
   return JSON.stringify(report, undefined, 2);
 }
 
-const digits: Record<string, number> = { "records/s": 0, records: 0, MiB: 0, "us/record": 1 };
+const digits: Record<string, number> = {
+  "records/s": 0,
+  records: 0,
+  MiB: 0,
+  "us/record": 1,
+  "% of a core": 1,
+};
 
 /** Aligned columns for people. */
 export function tableOf({ options, figures }: Report): string {

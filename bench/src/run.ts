@@ -1,5 +1,6 @@
 import { startKafka, startZooKeeper } from "../../test/servers/index.ts";
 import { type LatencyRound, latencyRound } from "./latency.ts";
+import { leasesRound } from "./leases.ts";
 import type { Options } from "./options.ts";
 import { type Report, reportOf } from "./report.ts";
 import { bare, proxied, type Servers, source, type Subject } from "./subjects.ts";
@@ -63,7 +64,12 @@ async function measureAll(
       return round;
     },
   );
-  return reportOf(options, throughput, latency);
+  // Without /proc there is nothing to measure it with.
+  const leases =
+    options.leases > 0 && process.platform === "linux"
+      ? await leasesRound(servers, options, note, signal)
+      : undefined;
+  return reportOf(options, throughput, latency, leases);
 }
 
 /** Starts the servers, measures, ends them. */

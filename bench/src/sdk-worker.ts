@@ -1,4 +1,4 @@
-/** A worker as users write it: the handler returns, which acks the message. */
+/** A worker as users write it: the handler returns, which acks the message; at once, or with `hold` at the end. */
 import { connect } from "@kafkaproxy/client";
 import type { ConsumerJob } from "./child.ts";
 import { readJob, say, untilStopped } from "./job.ts";
@@ -12,11 +12,17 @@ const proxy = await connect({
   consumerGroup: job.group,
   mode: job.mode,
 });
-const worker = proxy.work((message) => meter.take(message.value), {
-  concurrency: job.concurrency,
-});
+const stopping = Promise.withResolvers<void>();
+const worker = proxy.work(
+  (message) => {
+    meter.take(message.value);
+    return job.hold === true ? stopping.promise : undefined;
+  },
+  { concurrency: job.concurrency },
+);
 say("ready");
 untilStopped(async () => {
+  stopping.resolve();
   await worker.drain();
   await proxy.close();
 }, meter);

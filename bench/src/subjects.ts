@@ -69,7 +69,20 @@ function single(
   };
 }
 
-export function proxied(servers: Servers, options: Options, mode: Mode): Subject {
+/** How a proxy and its workers differ from what is usual. */
+export interface Particulars {
+  /** Of the proxy's configuration. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Handlers go on until the end. */
+  readonly hold?: boolean;
+}
+
+export function proxied(
+  servers: Servers,
+  options: Options,
+  mode: Mode,
+  { settings = {}, hold = false }: Particulars = {},
+): Subject {
   return {
     name: `proxy-${mode}`,
     async start(topic, group, measure, signal) {
@@ -81,9 +94,10 @@ export function proxied(servers: Servers, options: Options, mode: Mode): Subject
         zookeeper: { servers: servers.zookeeper.connectString },
         listener: { host: "127.0.0.1", port: 0 },
         admin: { host: "127.0.0.1", port: 0 },
+        ...settings,
       });
       await proxy.serving();
-      const job = jobOf(servers, options, { topic, group, measure, mode });
+      const job = { ...jobOf(servers, options, { topic, group, measure, mode }), hold };
       const workers = Array.from({ length: options.workers }, () =>
         startChild("sdk-worker.ts", job),
       );

@@ -292,7 +292,7 @@ export class Proxy {
       this.#logger.info({ ...this.address }, "serving");
     }
     const ends = new Map(rooms.source.partitions().map(({ partition, end }) => [partition, end]));
-    this.#stuck.observe(now, rooms.dispatch.partitions(now), (partition) => ends.get(partition));
+    this.#stuck.observe(now, rooms.dispatch.watermarks(), (partition) => ends.get(partition));
     this.#say("kafka", now, rooms.source.reachable);
     this.#say("zookeeper", now, rooms.zookeeper());
   }

@@ -1,4 +1,4 @@
-import type { PartitionStatus } from "./dispatch/index.ts";
+import type { PartitionWatermark } from "./dispatch/index.ts";
 
 interface Seen {
   readonly watermark: number;
@@ -17,7 +17,7 @@ export class StuckWatch {
   /** `end` gives the log's end of a partition, where known. */
   observe(
     now: number,
-    partitions: readonly Pick<PartitionStatus, "partition" | "watermark">[],
+    partitions: readonly PartitionWatermark[],
     end: (partition: number) => number | undefined,
   ): void {
     const present = new Set<number>();

@@ -22,6 +22,20 @@ test("a record goes out once, is acked, and is settled when the commit is confir
   ]);
 });
 
+test("watermarks are the first unsettled records, or where the fetch is", () => {
+  const h = new Harness();
+  h.open("a");
+  h.assign(0);
+  h.assign(1, 7);
+  h.admit(0, 4);
+  h.pull("a");
+  h.ack("a", 0, 1);
+  assert.deepEqual(h.dispatch.watermarks(), [
+    { partition: 0, watermark: 2 },
+    { partition: 1, watermark: 7 },
+  ]);
+});
+
 test("a lease that ends brings the record back after its delivery is recorded", () => {
   const h = new Harness();
   const port = h.open("a");

@@ -24,6 +24,7 @@ import type {
   DispatchPort,
   PartitionCommit,
   PartitionStatus,
+  PartitionWatermark,
   SessionInfo,
   SessionPort,
   SessionStatus,
@@ -289,6 +290,13 @@ export class Dispatch implements DispatchPort {
   partitions(now: number): PartitionStatus[] {
     const { topic } = this.#options;
     return [...this.#partitions.values()].map((partition) => statusOf(now, topic, partition));
+  }
+
+  watermarks(): PartitionWatermark[] {
+    return [...this.#partitions.values()].map(({ number, window }) => ({
+      partition: number,
+      watermark: window.watermark,
+    }));
   }
 
   sessions(_now: number): SessionStatus[] {

@@ -101,9 +101,12 @@ export interface SessionInfo {
   readonly mode: "pull" | "push";
 }
 
-export interface PartitionStatus {
+export interface PartitionWatermark {
   readonly partition: number;
   readonly watermark: Offset;
+}
+
+export interface PartitionStatus extends PartitionWatermark {
   readonly next: Offset;
   readonly committed: Offset;
   readonly ready: number;
@@ -203,6 +206,9 @@ export interface DispatchPort {
   readonly ready: number;
   readonly windowBytes: number;
   readonly counters: Readonly<DispatchCounters>;
+  /** For people: looks at every record of the windows. */
   partitions(now: number): PartitionStatus[];
+  /** Every partition's low watermark; cheap, to be asked often. */
+  watermarks(): PartitionWatermark[];
   sessions(now: number): SessionStatus[];
 }

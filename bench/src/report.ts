@@ -111,14 +111,17 @@ function latencyFigures(
 }
 
 function leasesFigures({ leases }: Options, { idle, held }: LeasesRound): Figure[] {
-  const figure = (name: string, shares: readonly number[]): Figure => ({
+  return [shareOfCore("idle", idle), shareOfCore(`${leases} leases out`, held)];
+}
+
+function shareOfCore(name: string, shares: readonly number[]): Figure {
+  return {
     part: "leases",
     subject: "proxy-push",
     name: `proxy CPU, ${name}`,
     unit: "% of a core",
     spread: spread(shares),
-  });
-  return [figure("idle", idle), figure(`${leases} leases out`, held)];
+  };
 }
 
 export function jsonOf(report: Report): string {

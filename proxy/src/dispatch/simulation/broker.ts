@@ -23,7 +23,8 @@ export class Broker {
   readonly ends: number[] = [];
   readonly fates = new Map<string, Fate>();
   readonly commits: { offset: number; metadata: string }[] = [];
-  readonly handovers: ({ offset: number; overflow: Uint8Array } | undefined)[] = [];
+  /** What a last commit had no room for, valid with that commit alone. */
+  readonly handovers: ({ commit: PartitionCommit; overflow: Uint8Array } | undefined)[] = [];
   /** Which process may commit, per partition. */
   readonly owners: string[] = [];
   #read: { readonly metadata: string; readonly decoded: Decoded } | undefined;
@@ -91,8 +92,19 @@ export class Broker {
   takeover(partition: number): Takeover {
     const { offset, metadata } = at(this.commits, partition);
     const note = this.handovers[partition];
-    const overflow = note?.offset === offset ? note.overflow : undefined;
+    const matches = note?.commit.offset === offset && note.commit.metadata === metadata;
+    const overflow = matches ? note.overflow : undefined;
     return { partition, watermark: offset, metadata, overflow };
+  }
+
+  /** Something was left out of what the next owner will find; and by a hand-over, which leaves nothing out. */
+  partial(partition: number): { readonly any: boolean; readonly handedOver: boolean } {
+    const { watermark, metadata, overflow } = this.takeover(partition);
+    const decoded = decodeMetadata(watermark, metadata);
+    if (!("snapshot" in decoded) || decoded.complete || overflow !== undefined) {
+      return { any: false, handedOver: false };
+    }
+    return { any: true, handedOver: decoded.snapshot.handedOver };
   }
 
   get done(): boolean {

@@ -73,6 +73,8 @@ export class SimProxy {
   readonly #options: SimOptions;
   readonly #observe: (frame: Frame) => void;
   readonly #closed = new Set<number>();
+  /** Taken over with an overflow, and not committed since. */
+  readonly #overflows = new Set<number>();
   readonly #connections = new Set<Connection>();
   #waiting: (() => void)[] = [];
   #committing = false;
@@ -174,7 +176,7 @@ export class SimProxy {
     this.#closed.delete(partition);
     const { fetchFrom } = this.dispatch.assign(this.#clock.now, takeover);
     this.positions.set(partition, fetchFrom);
-    this.#broker.handovers[partition] = undefined;
+    if (takeover.overflow !== undefined) this.#overflows.add(partition);
   }
 
   /** Gives `partition` up in order; `then` runs when its last commit is through, or has failed. */
@@ -182,13 +184,14 @@ export class SimProxy {
     this.positions.delete(partition);
     const commit = this.dispatch.surrender(this.#clock.now, partition);
     if (commit.overflow !== undefined) {
-      this.#broker.handovers[partition] = { offset: commit.offset, overflow: commit.overflow };
+      this.#broker.handovers[partition] = { commit, overflow: commit.overflow };
     }
     this.#send([commit], then);
   }
 
   lose(partition: number): void {
     this.positions.delete(partition);
+    this.#overflows.delete(partition);
     this.dispatch.lose(this.#clock.now, partition);
   }
 
@@ -238,13 +241,21 @@ export class SimProxy {
       clock.after(clock.between(2, 15), () => {
         this.run(() => {
           for (const [at, commit] of commits.entries()) {
-            if (applied[at]) this.dispatch.commitConfirmed(clock.now, commit);
-            else this.dispatch.commitFailed(clock.now, commit);
+            if (applied[at]) {
+              this.#forgetOverflow(commit);
+              this.dispatch.commitConfirmed(clock.now, commit);
+            } else this.dispatch.commitFailed(clock.now, commit);
           }
         });
         then(applied.every(Boolean));
       });
     });
+  }
+
+  /** Until a commit of ours stands, a successor needs what we were left. */
+  #forgetOverflow({ partition, overflow }: PartitionCommit): void {
+    if (!this.#overflows.delete(partition) || overflow !== undefined) return;
+    this.#broker.handovers[partition] = undefined;
   }
 
   #fetch(): void {

@@ -1,13 +1,20 @@
 import { test } from "node:test";
 import { type Fault, faults, History, type Outcome } from "./history.ts";
+import type { SimOptions } from "./sim-proxy.ts";
 
-function run(name: string, allowed: readonly Fault[], seeds: number, faultCount: number): void {
+function run(
+  name: string,
+  allowed: readonly Fault[],
+  seeds: number,
+  faultCount: number,
+  options: Partial<SimOptions> = {},
+): void {
   test(`${name}: ${seeds} histories`, (t) => {
     const sum: Record<string, number> = {};
     for (let seed = 1; seed <= seeds; seed += 1) {
       let outcome: Outcome;
       try {
-        outcome = new History(seed).run(allowed, faultCount);
+        outcome = new History(seed, options).run(allowed, faultCount);
       } catch (error) {
         throw new Error(`seed ${seed} of "${name}"`, { cause: error });
       }
@@ -21,6 +28,9 @@ function run(name: string, allowed: readonly Fault[], seeds: number, faultCount:
 run("peace", [], 40, 0);
 run("partitions move", ["move", "join", "leave"], 100, 4);
 run("proxies are killed", ["kill"], 80, 2);
+run("new owners are killed as they take over", ["orphan"], 80, 6);
+// So little room in a commit that nearly every hand-over leaves an overflow.
+run("hand-overs with an overflow", ["move", "orphan"], 120, 6, { maxMetadataChars: 40 });
 run("connections are cut", ["cut"], 60, 6);
 run("proxies freeze", ["freeze"], 40, 2);
 run("everything at once", faults, 120, 6);

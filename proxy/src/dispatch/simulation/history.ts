@@ -5,7 +5,7 @@ import { testOptions } from "../test-harness.ts";
 import { at, Broker } from "./broker.ts";
 import { Clock } from "./clock.ts";
 import { SimClient } from "./sim-client.ts";
-import { largestBytes, type SimOptions, SimProxy } from "./sim-proxy.ts";
+import { largestBytes, sessionTimeoutMs, type SimOptions, SimProxy } from "./sim-proxy.ts";
 
 export const faults = ["move", "join", "leave", "kill", "orphan", "cut", "freeze"] as const;
 export type Fault = (typeof faults)[number];
@@ -19,8 +19,6 @@ export interface Outcome {
   readonly overflows: number;
   readonly blindTakeovers: number;
 }
-
-const sessionTimeoutMs = 10_000;
 
 export class History {
   readonly #clock: Clock;
@@ -132,7 +130,7 @@ export class History {
       this.#clock,
       this.#broker,
       this.#options,
-      (frame) => this.#sent(frame),
+      (frame, by) => this.#sent(frame, by),
     );
     this.#proxies.push(proxy);
     for (const client of this.#clients) client.connect(proxy);
@@ -240,9 +238,11 @@ export class History {
   }
 
   /** Everything that a proxy says to a worker passes here. */
-  #sent(frame: Frame): void {
+  #sent(frame: Frame, by: SimProxy): void {
     if (frame.type === "deliver") {
       for (const { partition, offset, attempt } of frame.records) {
+        // Frozen and thawed too: the fence is closed before its first frame.
+        assert.equal(this.#broker.owners[partition], by.name, `${by.name} is not the owner`);
         const fate = this.#broker.fate(partition, offset);
         fate.deliveries += 1;
         if (fate.acked) fate.duplicates += 1;

@@ -1,6 +1,7 @@
 /** One proxy process: the real rooms, and as much of source, dead letters and listener as they need around them. */
 import assert from "node:assert/strict";
 import type { Frame } from "@kafkaproxy/wire";
+import { Fence } from "../../source/index.ts";
 import { Dispatch, type PartitionCommit, type SessionPort } from "../index.ts";
 import { testOptions } from "../test-harness.ts";
 import { at, type Broker } from "./broker.ts";
@@ -13,6 +14,9 @@ export interface SimOptions {
   readonly maxBytes: number;
 }
 
+/** After it the broker gives a silent proxy's partitions to others. */
+export const sessionTimeoutMs = 10_000;
+const heartbeatMs = 500;
 /** Largest value of a record in the log. */
 export const largestBytes = 8_000;
 /** What a delivery takes beside its value, and more. */
@@ -71,7 +75,8 @@ export class SimProxy {
   readonly #clock: Clock;
   readonly #broker: Broker;
   readonly #options: SimOptions;
-  readonly #observe: (frame: Frame) => void;
+  readonly #observe: (frame: Frame, by: SimProxy) => void;
+  readonly #fence: Fence;
   readonly #closed = new Set<number>();
   /** Taken over with an overflow, and not committed since. */
   readonly #overflows = new Set<number>();
@@ -87,7 +92,7 @@ export class SimProxy {
     clock: Clock,
     broker: Broker,
     options: SimOptions,
-    observe: (frame: Frame) => void,
+    observe: (frame: Frame, by: SimProxy) => void,
   ) {
     this.name = name;
     this.#clock = clock;
@@ -112,9 +117,14 @@ export class SimProxy {
         },
       },
     );
+    this.#fence = new Fence({
+      sessionTimeoutMs,
+      changed: (reason) => this.dispatch.setDelivering(clock.now, reason === undefined),
+    });
+    this.#loop(heartbeatMs, () => this.#heartbeat());
     this.#loop(20, () => this.#fetch());
     this.#loop(17, () => {
-      this.dispatch.tick(clock.now);
+      this.dispatch.tick(this.#now());
       this.#checkMemory();
     });
     this.#loop(5, () => {
@@ -138,11 +148,11 @@ export class SimProxy {
     const connection = new Connection(this.#clock, this, peer);
     this.#connections.add(connection);
     connection.sessionId = sessionId;
-    let resumed = sessionId !== "" && this.dispatch.resume(this.#clock.now, sessionId, connection);
+    let resumed = sessionId !== "" && this.dispatch.resume(this.#now(), sessionId, connection);
     if (!resumed) {
       connection.sessionId = `${clientName}@${this.name}#${(this.#sessions += 1)}`;
       const info = { sessionId: connection.sessionId, clientName, mode: "pull" } as const;
-      this.dispatch.open(this.#clock.now, info, connection);
+      this.dispatch.open(this.#now(), info, connection);
     }
     return { connection, resumed };
   }
@@ -151,14 +161,14 @@ export class SimProxy {
   cut(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     connection.drop();
-    this.run(() => this.dispatch.detach(this.#clock.now, connection.sessionId, connection));
+    this.run(() => this.dispatch.detach(this.#now(), connection.sessionId, connection));
   }
 
   handle(connection: Connection, frame: Frame): void {
     this.run(() => {
       if (!connection.open) return;
       const { released } = this.dispatch.counters;
-      this.dispatch.receive(this.#clock.now, connection.sessionId, frame);
+      this.dispatch.receive(this.#now(), connection.sessionId, frame);
       if (frame.type !== "release" || this.dispatch.counters.released === released) return;
       for (const { partition, offset } of frame.records) {
         this.#broker.fate(partition, offset).deliveries -= 1;
@@ -167,14 +177,14 @@ export class SimProxy {
   }
 
   sent(frame: Frame): void {
-    this.#observe(frame);
+    this.#observe(frame, this);
   }
 
   assign(partition: number): void {
     const takeover = this.#broker.takeover(partition);
     this.#broker.owners[partition] = this.name;
     this.#closed.delete(partition);
-    const { fetchFrom } = this.dispatch.assign(this.#clock.now, takeover);
+    const { fetchFrom } = this.dispatch.assign(this.#now(), takeover);
     this.positions.set(partition, fetchFrom);
     if (takeover.overflow !== undefined) this.#overflows.add(partition);
   }
@@ -182,7 +192,7 @@ export class SimProxy {
   /** Gives `partition` up in order; `then` runs when its last commit is through, or has failed. */
   surrender(partition: number, then: (confirmed: boolean) => void): void {
     this.positions.delete(partition);
-    const commit = this.dispatch.surrender(this.#clock.now, partition);
+    const commit = this.dispatch.surrender(this.#now(), partition);
     if (commit.overflow !== undefined) {
       this.#broker.handovers[partition] = { commit, overflow: commit.overflow };
     }
@@ -192,7 +202,7 @@ export class SimProxy {
   lose(partition: number): void {
     this.positions.delete(partition);
     this.#overflows.delete(partition);
-    this.dispatch.lose(this.#clock.now, partition);
+    this.dispatch.lose(this.#now(), partition);
   }
 
   kill(): void {
@@ -202,23 +212,34 @@ export class SimProxy {
 
   thaw(): void {
     this.frozen = false;
-    // Its clock jumped: it delivers nothing until it knows what is still its own.
-    this.dispatch.setDelivering(this.#clock.now, false);
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const task of waiting) task();
-    this.#clock.after(50, () => {
-      for (const partition of this.positions.keys()) {
-        if (this.#broker.owners[partition] !== this.name) this.lose(partition);
-      }
-      this.dispatch.setDelivering(this.#clock.now, true);
+  }
+
+  /** Every reading of the clock passes the fence, as in the real process. */
+  #now(): number {
+    this.#fence.observe(this.#clock.now);
+    return this.#clock.now;
+  }
+
+  /** The answer tells what is no longer ours. */
+  #heartbeat(): void {
+    const sentAt = this.#now();
+    this.#clock.after(this.#clock.between(2, 15), () => {
+      this.run(() => {
+        for (const partition of this.positions.keys()) {
+          if (this.#broker.owners[partition] !== this.name) this.lose(partition);
+        }
+        this.#fence.heartbeat(sentAt);
+      });
     });
   }
 
   commit(): void {
     if (this.#committing) return;
     this.#commitSoon = false;
-    const commits = this.dispatch.takeCommits(this.#clock.now);
+    const commits = this.dispatch.takeCommits(this.#now());
     if (commits.length === 0) return;
     this.#committing = true;
     this.#send(commits, () => {
@@ -243,8 +264,8 @@ export class SimProxy {
           for (const [at, commit] of commits.entries()) {
             if (applied[at]) {
               this.#forgetOverflow(commit);
-              this.dispatch.commitConfirmed(clock.now, commit);
-            } else this.dispatch.commitFailed(clock.now, commit);
+              this.dispatch.commitConfirmed(this.#now(), commit);
+            } else this.dispatch.commitFailed(this.#now(), commit);
           }
         });
         then(applied.every(Boolean));
@@ -266,7 +287,7 @@ export class SimProxy {
       const records = from < 0 ? [] : log.slice(from, from + 25);
       const end = at(this.#broker.ends, partition);
       const next = records.length < 25 ? end : at(records, records.length - 1).offset + 1;
-      const taken = this.dispatch.admit(this.#clock.now, partition, records, next);
+      const taken = this.dispatch.admit(this.#now(), partition, records, next);
       this.positions.set(partition, taken < records.length ? at(records, taken).offset : next);
     }
   }
@@ -275,7 +296,7 @@ export class SimProxy {
   #checkMemory(): void {
     const { maxBytes, maxMessages } = this.#options;
     const held = this.dispatch
-      .partitions(this.#clock.now)
+      .partitions(this.#now())
       .reduce((sum, { ready, delayed, dying }) => sum + ready + delayed + dying, 0);
     assert.ok(held <= maxMessages + 1, `${held} records in the windows of ${this.name}`);
     const { windowBytes } = this.dispatch;
@@ -287,7 +308,7 @@ export class SimProxy {
     this.#clock.after(this.#clock.between(5, 60), () => {
       if (!this.alive) return;
       this.#broker.fate(partition, offset).inDeadLetters = true;
-      this.run(() => this.dispatch.deadLettered(this.#clock.now, partition, offset));
+      this.run(() => this.dispatch.deadLettered(this.#now(), partition, offset));
     });
   }
 

@@ -27,7 +27,7 @@ export interface RoomsOptions {
   readonly random: () => number;
   /** The proxy no longer trusts its membership, or does again (undefined). */
   readonly fenceChanged: (reason: FenceReason | undefined) => void;
-  readonly metrics: Pick<Metrics, "committed" | "rebalanced" | "deadLettered">;
+  readonly metrics: Pick<Metrics, "committed" | "rebalanced" | "expired" | "deadLettered">;
   /** A room can't go on by itself. */
   readonly failed: (error: Error) => void;
 }
@@ -153,6 +153,9 @@ export async function openRooms(config: ProxyConfig, options: RoomsOptions): Pro
       },
       rebalanced: () => {
         metrics.rebalanced();
+      },
+      expired: (records) => {
+        metrics.expired(records);
       },
     },
     logger,

@@ -44,6 +44,7 @@ export interface MetricsSources {
 export interface MetricsEvents {
   rebalances: number;
   fences: number;
+  expired: number;
   readonly deadLetters: Map<string, number>;
 }
 
@@ -147,6 +148,12 @@ export const metricsTable: readonly Metric[] = [
     "snapshotOverflows",
     "Commits whose metadata had no room for all: a crash then could repeat what was left out.",
   ),
+  {
+    name: "kafkaproxy_messages_expired_total",
+    type: "counter",
+    help: "Messages that retention took before anybody had processed them; offsets without a record count too.",
+    values: (_, { expired }) => one(expired),
+  },
   {
     name: "kafkaproxy_dead_letters_total",
     type: "counter",

@@ -42,6 +42,8 @@ test("states are read at the scrape, and what has gone is gone", async () => {
   metrics.committed(30, true);
   metrics.rebalanced();
   metrics.fenced();
+  metrics.expired(3);
+  metrics.expired(4);
   metrics.deadLettered("rejected");
   for (const _ of [1, 2]) {
     const text = await metrics.text();
@@ -60,6 +62,7 @@ test("states are read at the scrape, and what has gone is gone", async () => {
     assert.equal(value('kafkaproxy_state{state="serving"'), "1");
     assert.equal(value('kafkaproxy_state{state="failed"'), "0");
     assert.equal(value("kafkaproxy_rebalances_total{"), "1");
+    assert.equal(value("kafkaproxy_messages_expired_total{"), "7");
     assert.equal(value("kafkaproxy_deliveries_total{"), "0");
     assert.match(text, /^nodejs_eventloop_lag_seconds\{/m);
   }

@@ -18,7 +18,12 @@ export interface MetricsOptions {
 export class Metrics {
   readonly #options: MetricsOptions;
   readonly #registry = new Registry();
-  readonly #events: MetricsEvents = { rebalances: 0, fences: 0, deadLetters: new Map() };
+  readonly #events: MetricsEvents = {
+    rebalances: 0,
+    fences: 0,
+    expired: 0,
+    deadLetters: new Map(),
+  };
   readonly #commits: Histogram;
   readonly #instruments: readonly (Counter | Gauge)[];
 
@@ -53,6 +58,10 @@ export class Metrics {
 
   fenced(): void {
     this.#events.fences++;
+  }
+
+  expired(records: number): void {
+    this.#events.expired += records;
   }
 
   deadLettered(disposition: Disposition): void {

@@ -183,6 +183,35 @@ test("what waits for the dead-letter topic is dead for the next owner too, with 
   );
 });
 
+test("what the log has lost is counted once, and what is in memory goes on", () => {
+  const before = new Harness();
+  before.open("a");
+  before.assign();
+  before.admit(0, 29);
+  before.pull("a");
+  before.pull("a");
+  before.ack("a", 12, 16);
+  const { offset, metadata } = before.dispatch.surrender(0, 0);
+  const h = new Harness();
+  const a = h.open("a");
+  h.assign(0, offset, metadata);
+  h.admit(0, 9);
+  const present = { partition: 0, offset: 2, attempt: 1, state: "held" } as const;
+  h.receive("a", { type: "present", leaseMs: 0, records: [present] });
+  assert.equal(h.dispatch.expire(h.now, 0, 25), 10, "10 and 11, 17 to 24");
+  assert.equal(h.dispatch.expire(h.now, 0, 25), 0);
+  assert.deepEqual(a.take("cancel"), []);
+  assert.deepEqual(h.dispatch.watermarks(), [{ partition: 0, watermark: 0 }]);
+  h.advance(3_100);
+  h.commit();
+  assert.deepEqual(
+    h.pull("a").map(({ offset: each }) => each),
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+  );
+  h.ack("a", 0, 9);
+  assert.equal(h.commit()[0]?.offset, 25);
+});
+
 test("a reset drops the window, frees its holders, and goes on at the given offset", () => {
   const h = new Harness();
   const a = h.open("a");

@@ -163,6 +163,15 @@ export class Dispatch implements DispatchPort {
     this.#finish(now);
   }
 
+  expire(now: number, number: number, offset: Offset): number {
+    const partition = this.#partitions.get(number);
+    if (partition === undefined) return 0;
+    const expired = partition.window.missingBelow(offset);
+    this.#advance(partition, offset);
+    this.#finish(now);
+    return expired;
+  }
+
   reset(now: number, number: number, offset: Offset): void {
     const partition = this.#partitions.get(number);
     if (partition === undefined) return;

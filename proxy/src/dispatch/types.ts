@@ -172,7 +172,12 @@ export interface DispatchPort {
   surrender(now: number, partition: number): PartitionCommit;
   /** Disorderly: gone without a commit. */
   lose(now: number, partition: number): void;
-  /** Skips to `offset` (log start moved up, or log end moved down): what the window held below or above is dropped. */
+  /**
+   * The log begins at `offset` by now: what was not fetched below it is gone, what the window holds stays. Returns how
+   * many offsets are gone of which nobody knows that they were settled.
+   */
+  expire(now: number, partition: number, offset: Offset): number;
+  /** Begins anew at `offset` (the log's end moved down): all that the window held is dropped. */
   reset(now: number, partition: number, offset: Offset): void;
   /** Partitions with anything to say since their last confirmed commit; all with `all`. One take may be open per partition. */
   takeCommits(now: number, all?: boolean): PartitionCommit[];

@@ -57,6 +57,17 @@ export class OffsetRanges {
     return first !== undefined && first <= offset ? (this.#lasts[at] ?? offset) + 1 : offset;
   }
 
+  /** How many offsets from `first` to `last` are in the set. */
+  countWithin(first: Offset, last: Offset): number {
+    let count = 0;
+    for (let at = this.#indexOf(first); at < this.#firsts.length; at += 1) {
+      const from = Math.max(first, this.#firsts[at] ?? 0);
+      if (from > last) break;
+      count += Math.min(last, this.#lasts[at] ?? 0) - from + 1;
+    }
+    return count;
+  }
+
   /** Forgets everything below `offset`. */
   dropBelow(offset: Offset): void {
     const keep = this.#indexOf(offset);

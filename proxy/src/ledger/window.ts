@@ -89,6 +89,12 @@ export class Window {
     return this.#settledAhead.firstMissing(this.#next);
   }
 
+  /** How many offsets from `next` up to, and without, `offset` are not known to be settled. */
+  missingBelow(offset: Offset): number {
+    const last = offset - 1;
+    return Math.max(0, offset - this.#next - this.#settledAhead.countWithin(this.#next, last));
+  }
+
   /** Unsettled records in order, expected ones included. */
   *inOrder(): Generator<WindowRecord> {
     for (let at = this.#head; at < this.#order.length; at += 1) {

@@ -67,6 +67,11 @@ export class Intake {
     return this.#partitions.has(partition);
   }
 
+  /** It was paused, and not resumed since. */
+  isPaused(partition: number): boolean {
+    return this.#partitions.get(partition)?.paused ?? false;
+  }
+
   batch(partition: number, records: readonly SourceRecord[], nextOffset: number): void {
     const intake = this.#partitions.get(partition);
     if (intake === undefined) return;

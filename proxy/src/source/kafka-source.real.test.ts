@@ -133,6 +133,7 @@ test("below the log's start: goes on there and says how many are gone", async ()
   const second = member("expired");
   await until("the rest", () => second.settled.size === 40);
   assert.ok(second.words.some((line) => line.includes("expired before they were read")));
+  assert.deepEqual(second.expired, [50]);
   assert.ok(second.delivered.every((id) => Number(id.split(":")[1]) >= 60));
   await second.close();
   assert.equal(await kafka.lag("expired-group", "expired"), 0);

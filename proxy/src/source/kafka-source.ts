@@ -60,6 +60,8 @@ export interface SourceEvents {
   committed?(durationMs: number, ok: boolean): void;
   /** The group has a new generation. */
   rebalanced?(): void;
+  /** So many records are gone from the log that nobody had settled, nor this proxy read. */
+  expired?(records: number): void;
 }
 
 /** One partition's part of a fetch: a window that closes discards no more than this. */
@@ -295,23 +297,27 @@ export class KafkaSource implements RecordSource {
     range: { earliest: number; latest: number },
   ): void {
     if (!this.#intake.has(partition)) return;
-    const { dispatch, now, topic } = this.#options;
+    const { dispatch, events, now, topic } = this.#options;
     const fields = { topic, partition, position: offset, ...range };
-    if (offset < range.earliest) {
+    const { earliest, latest } = range;
+    if (offset < earliest) {
+      const expired = dispatch.expire(now(), partition, earliest);
+      events.expired?.(expired);
       this.#logger.warn(
-        { ...fields, expired: range.earliest - offset },
+        { ...fields, expired },
         "records have expired before they were read: going on at the log's start",
       );
-    } else {
-      this.#logger.error(
-        fields,
-        "the log ends before our position (topic made anew, or data lost by the cluster): what was known about it is dropped, going on at the log's end",
-      );
+      this.#fetcher.add(partition, earliest);
+      if (this.#intake.isPaused(partition)) this.#fetcher.pause(partition);
+      return;
     }
-    const target = offset < range.earliest ? range.earliest : range.latest;
-    dispatch.reset(now(), partition, target);
+    this.#logger.error(
+      fields,
+      "the log ends before our position (topic made anew, or data lost by the cluster): what was known about it is dropped, going on at the log's end",
+    );
+    dispatch.reset(now(), partition, latest);
     this.#intake.clear(partition);
-    this.#fetcher.add(partition, target);
+    this.#fetcher.add(partition, latest);
   }
 
   /** Throws what made it fail; the member asks again while the partitions are still ours. */

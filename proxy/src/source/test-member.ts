@@ -34,6 +34,8 @@ export interface TestMember {
   readonly moved: Set<string>;
   readonly dead: DeadRecord[];
   readonly failures: Error[];
+  /** What the source said of records that retention took. */
+  readonly expired: number[];
   readonly words: string[];
   readonly owned: Set<number>;
   close(options?: { leave: boolean }): Promise<void>;
@@ -93,6 +95,7 @@ export function startMember(options: TestMemberOptions): TestMember {
   const moved = new Set<string>();
   const dead: DeadRecord[] = [];
   const failures: Error[] = [];
+  const expired: number[] = [];
   const owned = new Set<number>();
   const fence = new Fence({
     sessionTimeoutMs: 6_000,
@@ -158,6 +161,7 @@ export function startMember(options: TestMemberOptions): TestMember {
       },
       gone: (partition) => void owned.delete(partition),
       failed: (error) => void failures.push(error),
+      expired: (records) => void expired.push(records),
     },
     logger,
   });
@@ -217,6 +221,7 @@ export function startMember(options: TestMemberOptions): TestMember {
     moved,
     dead,
     failures,
+    expired,
     words,
     owned,
     async close({ leave } = { leave: true }) {

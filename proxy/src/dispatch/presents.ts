@@ -38,7 +38,7 @@ export class Presents {
     }
   }
 
-  /** Counts whoever was its holder: the owner that could tell is gone. */
+  /** Counts whoever was its holder: the owner that could tell is gone, or the session that its worker had here. */
   #acked(session: Session, partition: Partition, { offset }: PresentedRecord): void {
     const { acks, counters } = this.#parts;
     const { window } = partition;

@@ -106,6 +106,23 @@ test("a presented record stays with who presents it; another one is refused but 
   assert.equal(h.port("a").take("cancel")[0]?.reason, "settled");
 });
 
+test("a worker whose session was forgotten presents its ack in the next one: it counts, and the new holder is told", () => {
+  const h = new Harness();
+  const port = h.open("a");
+  const b = h.open("b");
+  h.assign();
+  h.admit(0, 0);
+  h.pull("a");
+  h.dispatch.detach(h.now, "a", port);
+  h.advance(10_000);
+  h.commit();
+  assert.equal(h.pull("b").length, 1);
+  h.open("a, back");
+  present(h, "a, back", { partition: 0, offset: 0, attempt: 1, state: "acked" });
+  assert.equal(b.take("cancel")[0]?.reason, "settled");
+  assert.equal(h.commit()[0]?.offset, 1);
+});
+
 test("what is presented before it is fetched is remembered, and dropped when the log has no such record", () => {
   const before = owner();
   const [commit] = before.commit();

@@ -15,6 +15,7 @@ import { Committer } from "./committer.ts";
 import type { Fence } from "./fence.ts";
 import type { HandoverStore } from "./handover.ts";
 import { Intake, type IntakePorts } from "./intake.ts";
+import { memberStates } from "./member-states.ts";
 import { OwnBytes } from "./own-bytes.ts";
 import type { RecordSource, SourcePartitionStatus, SourceState } from "./record-source.ts";
 import type { OffsetReset } from "./start-position.ts";
@@ -70,16 +71,6 @@ const partitionFetchBytes = 1024 * 1024;
 const heartbeatLookMs = 100;
 /** How often the log's end is asked for: a partition that is not fetched has its lag grow all the same. */
 const endsIntervalMs = 5_000;
-
-const memberStates: Readonly<Record<MemberState, (joined: boolean) => SourceState>> = {
-  idle: () => "idle",
-  joining: (joined) => (joined ? "member" : "joining"),
-  stable: () => "member",
-  rebalancing: () => "member",
-  unreachable: () => "away",
-  refused: () => "refused",
-  closed: () => "closed",
-};
 
 /** `RecordSource` on a Kafka topic: group membership, fetching, commits and hand-over for one proxy. */
 export class KafkaSource implements RecordSource {

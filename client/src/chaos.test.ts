@@ -18,7 +18,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 for (const mode of ["pull", "push"] as const) {
   for (const seed of [1, 2, 3]) {
-    test(`${mode}, seed ${seed}: cut, moved and killed proxies cost no message, and no work that was done is done again`, async (t) => {
+    test(`${mode}, seed ${seed}: proxies that are cut, moved, killed, or cut off from Kafka and claim on, cost no message, and no work that was done is done again`, async (t) => {
       const random = randomFrom(seed);
       const topic = new FakeTopic();
       for (const partition of partitions) topic.produce(partition, perPartition);
@@ -66,11 +66,22 @@ for (const mode of ["pull", "push"] as const) {
       for (let fault = 0; fault < 14; fault++) {
         await pause(40 + random() * 120);
         const from = proxies[Math.floor(random() * 3)]!;
-        const to = proxies.find((proxy) => proxy !== from)!;
-        const kind = random();
-        if (kind < 0.35) {
+        const to = proxies.find((proxy) => proxy !== from && !proxy.isCutOff);
+        // At least one is cut off.
+        const kind = fault === 4 ? 0.4 : random();
+        if (from.isCutOff) {
+          from.rejoin();
+        } else if (kind < 0.3) {
           from.cut();
-        } else if (kind < 0.75) {
+        } else if (to === undefined) {
+          proxies.find((proxy) => proxy.isCutOff)?.rejoin();
+        } else if (kind < 0.5) {
+          from.cutOff();
+          await pause(random() * 100);
+          to.takeOver(from.partitions);
+          // Its clients come back to it after they have heard of the new owner.
+          from.cut();
+        } else if (kind < 0.8) {
           const [moving, ...rest] = from.partitions;
           if (moving !== undefined) {
             from.setPartitions(rest);

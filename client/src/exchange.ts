@@ -184,7 +184,7 @@ export class Exchange implements ConsumerHost {
         this.#book.settledRanges(frame.ranges);
         return;
       case "owned":
-        this.#book.owned(now, session, frame.partitions);
+        this.#book.owned(now, session, frame.generation, frame.partitions);
         break;
       case "present":
         this.#book.accepted(now, session, frame);

@@ -152,7 +152,7 @@ export const frameLayouts: { readonly [T in FrameType]: FrameLayout<FrameOf<T>> 
     instance: string,
     limits,
   }),
-  owned: layout("owned", 0x83, { partitions }),
+  owned: layout("owned", 0x83, { partitions, generation: u32 }),
   pull: layout("pull", 0x84, {
     requestId: u32AboveZero,
     maxMessages: u32,

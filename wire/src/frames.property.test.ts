@@ -72,7 +72,7 @@ const fields: { [T in FrameType]: Fields<T> } = {
       heartbeatIntervalMs: u32,
     }),
   },
-  owned: { partitions: list(partition) },
+  owned: { partitions: list(partition), generation: u32 },
   pull: {
     requestId: id,
     maxMessages: u32,

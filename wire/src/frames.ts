@@ -73,10 +73,15 @@ export interface Welcome {
   readonly limits: SessionLimits;
 }
 
-/** The whole list of the partitions that this proxy serves; after welcome and at every change. */
+/** The whole list of the partitions that this proxy serves; after welcome and at every change of either field. */
 export interface Owned {
   readonly type: "owned";
   readonly partitions: readonly number[];
+  /**
+   * Generation of the consumer group under which it serves them, 0 before it has one. Of two proxies that name the
+   * same partition the one with the higher generation is right: the other was cut off from the group.
+   */
+  readonly generation: number;
 }
 
 /**

@@ -45,9 +45,9 @@ class Stage {
 
   constructor() {
     this.book.up(0, this.a, false);
-    this.book.owned(0, this.a, [0, 1]);
+    this.book.owned(0, this.a, 1, [0, 1]);
     this.book.up(0, this.b, false);
-    this.book.owned(0, this.b, []);
+    this.book.owned(0, this.b, 1, []);
   }
 
   deliver(offset: number, { now = 0, from = this.a, attempt = 1, started = true } = {}) {
@@ -141,11 +141,11 @@ test("a new owner is presented what is held, returned and acked, then told the v
   const [held, nacked, acked] = [1, 2, 3].map((offset) => stage.deliver(offset) as Hold);
   acked!.ack();
   stage.book.flush(1);
-  stage.book.owned(2, stage.a, [1]);
+  stage.book.owned(2, stage.a, 1, [1]);
   nacked!.nack(500, "later");
   stage.book.flush(3);
   assert.equal(stage.a.take("nack").length, 0, "the old owner has nothing to do with it");
-  stage.book.owned(4, stage.b, [0]);
+  stage.book.owned(4, stage.b, 1, [0]);
   assert.deepEqual(
     stage.b.sent.map(({ type }) => type),
     ["present", "nack"],
@@ -178,9 +178,9 @@ test("moved without a new owner: held on for a grace, then lost, and a late ack 
   stage.tick(10 + graceMs(ackTimeoutMs));
   assert.equal(signal.aborted, true);
   assert.deepEqual(stage.lost, ["moved"]);
-  stage.book.owned(20_000, stage.a, []);
+  stage.book.owned(20_000, stage.a, 1, []);
   hold.ack();
-  stage.book.owned(20_001, stage.b, [0]);
+  stage.book.owned(20_001, stage.b, 1, [0]);
   assert.deepEqual(stage.b.take("present")[0]?.records, [{ ...ref(1), state: "acked" }]);
 });
 
@@ -199,7 +199,7 @@ test("cut off: lost with its lease; after a death longer, for nobody else can ha
 
 test("the old owner's last delivery, after the new owner's announcement, is presented", () => {
   const stage = new Stage();
-  stage.book.owned(1, stage.b, [0]);
+  stage.book.owned(1, stage.b, 2, [0]);
   stage.deliver(5, { now: 2 });
   assert.deepEqual(stage.b.take("present")[0]?.records, [{ ...ref(5), state: "held" }]);
 });
@@ -273,8 +273,8 @@ test("what was presented over a connection that broke is presented again: it may
   stage.deliver(1)?.ack();
   stage.deliver(2);
   stage.book.flush(1);
-  stage.book.owned(2, stage.a, [1]);
-  stage.book.owned(2, stage.b, [0]);
+  stage.book.owned(2, stage.a, 1, [1]);
+  stage.book.owned(2, stage.b, 1, [0]);
   const acked = { ...ref(1), state: "acked" } as const;
   const held = { ...ref(2), state: "held" } as const;
   assert.deepEqual(stage.b.take("present"), [
@@ -293,4 +293,132 @@ test("what was presented over a connection that broke is presented again: it may
   stage.book.settledRanges(ranges);
   assert.equal(stage.book.settled, true);
   assert.deepEqual(stage.lost, []);
+});
+
+const refusedAck = (offset: number) =>
+  ({ type: "error", code: "not-held", message: "", records: [ref(offset)] }) as const;
+const presentedAck = (offset: number) => [
+  { type: "present", leaseMs: 0, records: [{ ...ref(offset), state: "acked" }] },
+];
+
+test("a claim of an earlier generation changes nothing, whenever it is heard", () => {
+  const stage = new Stage();
+  const hold = stage.deliver(1) as Hold;
+  stage.deliver(2)?.ack();
+  stage.book.owned(1, stage.b, 0, [0]);
+  hold.ack();
+  stage.book.flush(2);
+  assert.deepEqual(stage.b.sent, []);
+  const ranges = [{ partition: 0, first: 1, last: 1 }];
+  assert.deepEqual(stage.a.take("ack").at(-1), { type: "ack", ranges });
+  assert.deepEqual(stage.book.partitionsOf(stage.b), [0], "it is shown what it says");
+});
+
+test("a claim of a later generation takes over, and what the other one does is no matter", () => {
+  const stage = new Stage();
+  const hold = stage.deliver(1) as Hold;
+  stage.book.owned(1, stage.b, 2, [0]);
+  assert.deepEqual(stage.b.take("present")[0]?.records, [{ ...ref(1), state: "held" }]);
+  stage.book.owned(2, stage.a, 1, [0, 1, 2]);
+  stage.book.cancelled(3, stage.a, "expired", [ref(1)]);
+  hold.ack();
+  stage.book.flush(4);
+  assert.equal(stage.a.sent.length, 0);
+  assert.equal(stage.b.take("ack").length, 1);
+  assert.deepEqual(stage.lost, []);
+});
+
+for (const how of ["says so", "is gone", "has a new session"] as const) {
+  test(`when the owner ${how}, the next claimant is presented all of it, unasked`, () => {
+    const stage = new Stage();
+    stage.deliver(1)?.ack();
+    stage.deliver(2);
+    stage.book.flush(1);
+    stage.book.owned(1, stage.b, 0, [0]);
+    assert.deepEqual(stage.b.sent, []);
+    if (how === "says so") stage.book.owned(2, stage.a, 1, [1]);
+    else if (how === "is gone") stage.book.dropped(2, stage.a);
+    else stage.book.up(2, stage.a, false);
+    assert.deepEqual(stage.b.take("present")[0]?.records, [
+      { ...ref(1), state: "acked" },
+      { ...ref(2), state: "held" },
+    ]);
+  });
+}
+
+test("who loses to the owner and says so leaves nothing with itself", () => {
+  const stage = new Stage();
+  stage.book.owned(0, stage.b, 1, [0]);
+  const hold = stage.deliver(1) as Hold;
+  hold.ack();
+  stage.deliver(2);
+  stage.deliver(3)?.nack(0, "later");
+  stage.book.flush(1);
+  assert.equal(stage.a.take("ack").length, 1, "of one generation: to who delivered it");
+  stage.book.owned(2, stage.a, 1, []);
+  assert.deepEqual(stage.b.take("present")[0]?.records, [
+    { ...ref(1), state: "acked" },
+    { ...ref(2), state: "held" },
+    { ...ref(3), state: "held" },
+  ]);
+  assert.equal(stage.b.take("nack").length, 1);
+});
+
+test("an ack that is refused as never held is asked of each claimant, and given up only then", () => {
+  const stage = new Stage();
+  stage.book.owned(0, stage.b, 1, [0]);
+  stage.deliver(1)?.ack();
+  stage.book.flush(1);
+  stage.book.refused(2, stage.a, refusedAck(1));
+  assert.deepEqual(stage.b.take("present"), presentedAck(1));
+  stage.book.refused(3, stage.b, refusedAck(1));
+  assert.deepEqual(stage.a.take("present"), presentedAck(1));
+  assert.equal(stage.book.settled, false);
+  stage.book.refused(4, stage.a, refusedAck(1));
+  assert.equal(stage.book.settled, true);
+});
+
+test("an ack that is refused while nobody claims the partition waits for who does", () => {
+  const stage = new Stage();
+  stage.deliver(1)?.ack();
+  stage.book.flush(1);
+  stage.book.owned(2, stage.a, 1, []);
+  stage.book.refused(3, stage.a, refusedAck(1));
+  assert.equal(stage.book.settled, false);
+  stage.book.owned(4, stage.b, 2, [0]);
+  assert.deepEqual(stage.b.take("present"), presentedAck(1));
+});
+
+test("an ack that crossed with the move is presented to the owner when it is answered by moved", () => {
+  const stage = new Stage();
+  stage.deliver(1, { attempt: 3 })?.ack();
+  stage.book.owned(1, stage.b, 2, [0]);
+  stage.b.sent = [];
+  stage.book.refused(2, stage.a, { ...refusedAck(1), code: "moved" });
+  const records = [{ ...ref(1, 3), state: "acked" } as const];
+  assert.deepEqual(stage.b.take("present"), [{ type: "present", leaseMs: 0, records }]);
+});
+
+test("a late ack of what its former holder does not serve any more is presented to the owner", () => {
+  const stage = new Stage();
+  const hold = stage.deliver(1) as Hold;
+  stage.book.cancelled(1, stage.a, "expired", [ref(1)]);
+  stage.book.owned(2, stage.b, 2, [0]);
+  assert.deepEqual(stage.b.take("present"), []);
+  hold.ack();
+  stage.book.flush(3);
+  assert.deepEqual(stage.b.take("present"), presentedAck(1));
+  assert.deepEqual(stage.a.take("ack"), []);
+});
+
+test("what comes again although it was acked is acked to who delivered it", () => {
+  const stage = new Stage();
+  stage.deliver(1)?.ack();
+  stage.book.flush(1);
+  stage.book.owned(2, stage.b, 1, [0]);
+  stage.book.owned(3, stage.a, 1, [0]);
+  stage.a.sent = [];
+  assert.equal(stage.deliver(1, { attempt: 2 }), undefined);
+  stage.book.flush(4);
+  assert.equal(stage.a.take("ack").length, 1);
 });

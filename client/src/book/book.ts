@@ -8,14 +8,14 @@ import type {
   RecordRef,
 } from "@kafkaproxy/wire";
 import { ClientError } from "../client-error.ts";
+import { Acks } from "./acks.ts";
 import { Hold, type HoldKeeper, type LossReason, refOf, type Verdict } from "./hold.ts";
 import type { Outlet, Sink } from "./outlet.ts";
 import { Owners } from "./owners.ts";
-import { sendAcks, sendPresent } from "./long-frames.ts";
+import { sendPresent } from "./long-frames.ts";
 import { RecordMap } from "./record-map.ts";
-import { graceMs, lossAt, RenewalRound, waitedTooLong } from "./renewal.ts";
+import { graceMs, lossAt, Renewals, waitedTooLong } from "./renewal.ts";
 import { ReturnedRecords } from "./returned.ts";
-import { UnsettledAcks } from "./unsettled-acks.ts";
 
 export interface BookEvents {
   /** Something waits for flush(). */
@@ -35,13 +35,10 @@ export class Book implements HoldKeeper {
   readonly #topic: string;
   readonly #events: BookEvents;
   readonly #holds = new RecordMap<Hold>();
-  readonly #acks = new UnsettledAcks();
-  readonly #returned = new ReturnedRecords();
   readonly #owners = new Owners();
-  /** Partitions whose acks were presented to their present owner: a second refusal is final. */
-  readonly #presentedTo = new Map<number, Outlet>();
-  /** Sessions that went on after a lost connection: until then they are renewed by name. */
-  readonly #oneByOneUntil = new Map<Outlet, number>();
+  readonly #acks = new Acks(this.#owners);
+  readonly #returned = new ReturnedRecords();
+  readonly #renewals = new Renewals();
   #now = 0;
 
   constructor(topic: string, events: BookEvents) {
@@ -57,11 +54,8 @@ export class Book implements HoldKeeper {
   /** For later: whether all acks given up to now are durable. */
   settlement(now: number): () => boolean {
     this.flush(now);
-    let waiting = this.#acks.allRanges();
-    return () => {
-      waiting = waiting.filter((range) => this.#acks.hasAnyOf(range));
-      return waiting.length === 0 && !this.#returned.hasUnsent;
-    };
+    const durable = this.#acks.settlement();
+    return () => durable() && !this.#returned.hasUnsent;
   }
 
   heldBy(outlet: Outlet): number {
@@ -97,14 +91,15 @@ export class Book implements HoldKeeper {
       return undefined;
     }
     if (this.#acks.has(partition, offset)) {
-      this.#acks.add(partition, offset, attempt);
+      // To who just delivered it: it does not know of the ack that went elsewhere.
+      this.#acks.add(delivery, outlet);
       this.#events.dirty();
       return undefined;
     }
     const hold = new Hold(now, this.#topic, delivery, outlet, sink, this);
     this.#holds.set(partition, offset, hold);
     const owner = this.#owners.of(partition);
-    if (owner !== undefined && owner !== outlet) {
+    if (owner !== undefined && owner !== outlet && !this.#owners.trusted(partition, outlet)) {
       // The old owner's last delivery came after the new owner's announcement.
       this.#present(now, owner, [hold], []);
     }
@@ -114,13 +109,13 @@ export class Book implements HoldKeeper {
   ack(hold: Hold): void {
     if (hold.phase === "held") {
       hold.phase = "acked";
-      this.#acks.add(hold.partition, hold.offset, hold.attempt);
+      this.#acks.add(hold, hold.outlet);
       this.#finish(hold);
       this.#events.dirty();
     } else if (hold.phase === "lost" && hold.lostBy !== "settled") {
       // A late ack counts.
       hold.phase = "acked";
-      this.#acks.add(hold.partition, hold.offset, hold.attempt);
+      this.#acks.add(hold, hold.outlet);
       this.#events.dirty();
     }
   }
@@ -170,36 +165,24 @@ export class Book implements HoldKeeper {
     }
     this.flush(now);
     this.#presentAgain(now, outlet);
-    const ranges = this.partitionsOf(outlet).flatMap((partition) => this.#acks.ranges(partition));
-    sendAcks(outlet, ranges);
+    this.#acks.repeat(outlet);
     this.#returned.repeat(outlet);
     this.#returned.flush(now);
-    // What was on its way when the connection broke is leased to us, and we will never know of it.
-    this.#oneByOneUntil.set(outlet, now + outlet.limits.ackTimeoutMs * 1.2);
-    this.#renew(now);
+    this.#renewals.resumed(now, outlet);
+    this.#renewals.run(now, this.#holds.values());
   }
 
   /** The proxy is gone for good, as far as this client is concerned. */
   dropped(now: number, outlet: Outlet): void {
     this.#now = now;
     this.#orphan(now, outlet);
-    this.#oneByOneUntil.delete(outlet);
+    this.#renewals.dropped(outlet);
   }
 
-  /** The partitions that a proxy announces. */
-  owned(now: number, outlet: Outlet, partitions: readonly number[]): void {
+  /** The partitions that a proxy announces, under the generation of the group that gave it them. */
+  owned(now: number, outlet: Outlet, generation: number, partitions: readonly number[]): void {
     this.flush(now);
-    const { left, taken } = this.#owners.announce(outlet, partitions);
-    for (const partition of left) {
-      for (const hold of this.#holds.inPartition(partition)) {
-        if (hold.outlet === outlet) {
-          setLoose(now, hold);
-        }
-      }
-    }
-    for (const partition of taken) {
-      this.#presentPartition(now, outlet, partition);
-    }
+    this.#announce(now, outlet, generation, partitions);
     this.#returned.flush(now);
   }
 
@@ -254,14 +237,17 @@ export class Book implements HoldKeeper {
       } else if (code === "not-held" && hold !== undefined && hold.unconfirmedSince === undefined) {
         // It went away and came back while we were cut off: once more, as to a new owner.
         this.#present(now, outlet, [hold], []);
-      } else if (code === "not-held" && this.#acks.has(record.partition, record.offset)) {
-        this.#ackRefused(now, outlet, record);
       } else {
         this.#forgetReturned(outlet, record);
         if (hold !== undefined) {
           this.#lose(hold, "stale");
         }
       }
+    }
+    if (code === "moved") {
+      this.#acks.moved(outlet, records);
+    } else if (code === "not-held") {
+      this.#acks.refused(records);
     }
     this.#events.settled();
   }
@@ -271,13 +257,7 @@ export class Book implements HoldKeeper {
   /** Sends acks and what was handed back. */
   flush(now: number): void {
     this.#now = now;
-    this.#acks.takeFresh((partition, ranges) => {
-      const owner = this.#owners.of(partition);
-      // Otherwise they wait: a session that goes on and a new owner get all that is unsettled.
-      if (owner?.up === true) {
-        sendAcks(owner, ranges);
-      }
-    });
+    this.#acks.flush();
     this.#returned.flush(now);
   }
 
@@ -293,29 +273,11 @@ export class Book implements HoldKeeper {
       }
     }
     this.#returned.tick(now);
-    this.#renew(now);
-  }
-
-  #renew(now: number): void {
-    const rounds = new Map<Outlet, RenewalRound>();
-    for (const hold of this.#holds.values()) {
-      const { outlet } = hold;
-      if (outlet?.up === true) {
-        let round = rounds.get(outlet);
-        if (round === undefined) {
-          round = new RenewalRound();
-          rounds.set(outlet, round);
-        }
-        round.add(hold);
-      }
-    }
-    for (const [outlet, round] of rounds) {
-      round.send(now, outlet, now < (this.#oneByOneUntil.get(outlet) ?? 0));
-    }
+    this.#renewals.run(now, this.#holds.values());
   }
 
   #orphan(now: number, outlet: Outlet): void {
-    this.#owners.announce(outlet, []);
+    this.#announce(now, outlet, 0, []);
     for (const hold of this.#holds.values()) {
       if (hold.outlet === outlet) {
         setLoose(now, hold);
@@ -323,20 +285,33 @@ export class Book implements HoldKeeper {
     }
   }
 
-  #presentPartition(now: number, outlet: Outlet, partition: number): void {
-    const holds = [...this.#holds.inPartition(partition)];
-    const returned = this.#returned.redirect(partition, outlet);
-    this.#present(now, outlet, [...holds, ...returned], this.#acks.records(partition));
-    this.#presentedTo.set(partition, outlet);
+  #announce(now: number, outlet: Outlet, generation: number, partitions: readonly number[]): void {
+    const { left, moved } = this.#owners.announce(outlet, generation, partitions);
+    for (const partition of left) {
+      this.#returned.left(partition, outlet);
+      for (const hold of this.#holds.inPartition(partition)) {
+        if (hold.outlet === outlet) {
+          setLoose(now, hold);
+        }
+      }
+    }
+    for (const partition of new Set([...left, ...moved])) {
+      // It may be one that has nothing new to announce: who said wrongly that it has the partition has left it.
+      const owner = this.#owners.of(partition);
+      if (owner !== undefined) {
+        this.#presentPartition(now, owner, partition);
+      }
+    }
+  }
+
+  #presentPartition(now: number, owner: Outlet, partition: number): void {
+    const holds = [...this.#holds.inPartition(partition)].filter(({ outlet }) => outlet !== owner);
+    const returned = this.#returned.redirect(partition, owner);
+    this.#present(now, owner, [...holds, ...returned], this.#acks.presented(partition));
   }
 
   /** What was presented over the connection that broke may never have arrived: then none of it is known there. */
   #presentAgain(now: number, outlet: Outlet): void {
-    for (const [partition, to] of this.#presentedTo) {
-      if (to === outlet) {
-        this.#presentedTo.delete(partition);
-      }
-    }
     const unconfirmed = [...this.#holds.values()].filter(
       (hold) => hold.outlet === outlet && hold.unconfirmedSince !== undefined,
     );
@@ -371,15 +346,6 @@ export class Book implements HoldKeeper {
     if (owner !== undefined && owner !== outlet) {
       this.#present(now, owner, [hold], []);
     }
-  }
-
-  #ackRefused(now: number, outlet: Outlet, { partition, offset, attempt }: RecordRef): void {
-    if (this.#presentedTo.get(partition) === outlet) {
-      this.#acks.settled({ partition, first: offset, last: offset });
-      return;
-    }
-    this.#presentedTo.set(partition, outlet);
-    this.#present(now, outlet, [], [{ partition, offset, attempt, state: "acked" }]);
   }
 
   #forgetReturned(outlet: Outlet, { partition, offset }: RecordRef): void {

@@ -33,8 +33,41 @@ export function waitedTooLong(now: number, hold: Hold, intervalMs: number): bool
   return hold.renewing && !hold.started && hold.leaseUntil - now < intervalMs * 1.5;
 }
 
+/** One frame to each session, for all that it leases to us. */
+export class Renewals {
+  /** Sessions that went on after a lost connection: until then they are renewed by name. */
+  readonly #oneByOneUntil = new Map<Outlet, number>();
+
+  /** What was on its way when the connection broke is leased to us, and we will never know of it. */
+  resumed(now: number, outlet: Outlet): void {
+    this.#oneByOneUntil.set(outlet, now + outlet.limits.ackTimeoutMs * 1.2);
+  }
+
+  dropped(outlet: Outlet): void {
+    this.#oneByOneUntil.delete(outlet);
+  }
+
+  run(now: number, holds: Iterable<Hold>): void {
+    const rounds = new Map<Outlet, RenewalRound>();
+    for (const hold of holds) {
+      const { outlet } = hold;
+      if (outlet?.up === true) {
+        let round = rounds.get(outlet);
+        if (round === undefined) {
+          round = new RenewalRound();
+          rounds.set(outlet, round);
+        }
+        round.add(hold);
+      }
+    }
+    for (const [outlet, round] of rounds) {
+      round.send(now, outlet, now < (this.#oneByOneUntil.get(outlet) ?? 0));
+    }
+  }
+}
+
 /** One session's part of a renewal. */
-export class RenewalRound {
+class RenewalRound {
   readonly #renewed: Hold[] = [];
   readonly #except = new Map<number, number[]>();
 

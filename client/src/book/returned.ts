@@ -58,10 +58,22 @@ export class ReturnedRecords {
     }
   }
 
-  /** For the partition's new owner, who is told of them as held first. */
+  /** `outlet` does not serve the partition any more: should it again, it has to be told again. */
+  left(partition: number, outlet: Outlet): void {
+    for (const returned of this.#records.inPartition(partition)) {
+      if (returned.sentTo === outlet) {
+        returned.sentTo = undefined;
+      }
+    }
+  }
+
+  /** For the partition's owner, who is told of them as held first; without those that it has heard of. */
   redirect(partition: number, outlet: Outlet): Hold[] {
     const holds: Hold[] = [];
     for (const returned of this.#records.inPartition(partition)) {
+      if (returned.sentTo === outlet) {
+        continue;
+      }
       returned.hold.outlet = outlet;
       this.#unsent.add(returned);
       holds.push(returned.hold);

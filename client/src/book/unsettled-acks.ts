@@ -1,13 +1,16 @@
 import type { OffsetRange, PresentedRecord } from "@kafkaproxy/wire";
 import { OffsetRanges } from "./offset-ranges.ts";
+import type { Outlet } from "./outlet.ts";
 
 interface PartitionAcks {
-  /** Acked since the last take, in no order. */
-  fresh: number[];
+  /** Acked since the last take, in no order, by the session that leased them to us. */
+  readonly fresh: Map<Outlet | undefined, number[]>;
   /** Acked and not known to be durable; without `fresh`. */
   readonly unsettled: OffsetRanges;
   /** Attempts above 1: few. */
   readonly attempts: Map<number, number>;
+  /** Who was asked to take an ack of a record that it never held: hardly ever any. */
+  readonly asked: Map<number, Set<Outlet>>;
 }
 
 /**
@@ -17,13 +20,23 @@ interface PartitionAcks {
 export class UnsettledAcks {
   readonly #partitions = new Map<number, PartitionAcks>();
 
-  add(partition: number, offset: number, attempt: number): void {
+  add(partition: number, offset: number, attempt: number, outlet: Outlet | undefined): void {
     let acks = this.#partitions.get(partition);
     if (acks === undefined) {
-      acks = { fresh: [], unsettled: new OffsetRanges(), attempts: new Map() };
+      acks = {
+        fresh: new Map(),
+        unsettled: new OffsetRanges(),
+        attempts: new Map(),
+        asked: new Map(),
+      };
       this.#partitions.set(partition, acks);
     }
-    acks.fresh.push(offset);
+    const fresh = acks.fresh.get(outlet);
+    if (fresh === undefined) {
+      acks.fresh.set(outlet, [offset]);
+    } else {
+      fresh.push(offset);
+    }
     if (attempt > 1) {
       acks.attempts.set(offset, attempt);
     }
@@ -31,12 +44,20 @@ export class UnsettledAcks {
 
   has(partition: number, offset: number): boolean {
     const acks = this.#partitions.get(partition);
-    return acks !== undefined && (acks.fresh.includes(offset) || acks.unsettled.has(offset));
+    if (acks === undefined) {
+      return false;
+    }
+    for (const fresh of acks.fresh.values()) {
+      if (fresh.includes(offset)) {
+        return true;
+      }
+    }
+    return acks.unsettled.has(offset);
   }
 
   get empty(): boolean {
     for (const acks of this.#partitions.values()) {
-      if (acks.fresh.length > 0 || acks.unsettled.length > 0) {
+      if (acks.fresh.size > 0 || acks.unsettled.length > 0) {
         return false;
       }
     }
@@ -53,16 +74,18 @@ export class UnsettledAcks {
   }
 
   /** Hands what is fresh to `visit`, partition by partition, as ranges; from then on it is only unsettled. */
-  takeFresh(visit: (partition: number, ranges: OffsetRange[]) => void): void {
+  takeFresh(
+    visit: (partition: number, outlet: Outlet | undefined, ranges: OffsetRange[]) => void,
+  ): void {
     for (const [partition, acks] of this.#partitions) {
-      if (acks.fresh.length > 0) {
-        const ranges = toRanges(partition, acks.fresh);
-        acks.fresh = [];
+      for (const [outlet, fresh] of acks.fresh) {
+        const ranges = toRanges(partition, fresh);
         for (const { first, last } of ranges) {
           acks.unsettled.add(first, last);
         }
-        visit(partition, ranges);
+        visit(partition, outlet, ranges);
       }
+      acks.fresh.clear();
     }
   }
 
@@ -74,26 +97,41 @@ export class UnsettledAcks {
     return ranges;
   }
 
-  /** The same, one by one, for a new owner. */
-  records(partition: number): PresentedRecord[] {
-    const acks = this.#partitions.get(partition);
+  /** `ranges` one by one, as they are presented. */
+  records(ranges: readonly OffsetRange[]): PresentedRecord[] {
     const records: PresentedRecord[] = [];
-    acks?.unsettled.forEach((first, last) => {
+    for (const { partition, first, last } of ranges) {
+      const attempts = this.#partitions.get(partition)?.attempts;
       for (let offset = first; offset <= last; offset++) {
-        const attempt = acks.attempts.get(offset) ?? 1;
-        records.push({ partition, offset, attempt, state: "acked" });
+        records.push({ partition, offset, attempt: attempts?.get(offset) ?? 1, state: "acked" });
       }
-    });
+    }
     return records;
+  }
+
+  ask(partition: number, offset: number, outlet: Outlet): void {
+    const asked = this.#partitions.get(partition)?.asked;
+    asked?.set(offset, (asked.get(offset) ?? new Set()).add(outlet));
+  }
+
+  asked(partition: number, offset: number, outlet: Outlet): boolean {
+    return this.#partitions.get(partition)?.asked.get(offset)?.has(outlet) ?? false;
+  }
+
+  /** The question may never have arrived. */
+  forgetAsked(partition: number, outlet: Outlet): void {
+    for (const outlets of this.#partitions.get(partition)?.asked.values() ?? []) {
+      outlets.delete(outlet);
+    }
   }
 
   settled({ partition, first, last }: OffsetRange): void {
     const acks = this.#partitions.get(partition);
     acks?.unsettled.remove(first, last);
-    if (acks !== undefined && acks.attempts.size > 0) {
-      for (const offset of acks.attempts.keys()) {
+    for (const known of [acks?.attempts, acks?.asked]) {
+      for (const offset of known?.keys() ?? []) {
         if (offset >= first && offset <= last) {
-          acks.attempts.delete(offset);
+          known?.delete(offset);
         }
       }
     }

@@ -36,6 +36,16 @@ export class FakeTopic {
   }[] = [];
   /** How often each record was delivered, by `partition:offset`. */
   readonly deliveries = new Map<string, number>();
+  /** The group's, as its members know it. */
+  generation = 1;
+
+  /** As a proxy knows it that hears nothing more of it. */
+  copy(): FakeTopic {
+    const copy = new FakeTopic();
+    copy.records.push(...this.records.map((record) => ({ ...record })));
+    copy.generation = this.generation;
+    return copy;
+  }
 
   produce(partition: number, count: number, value = (offset: number) => `${offset}`): void {
     const next = this.records.filter((record) => record.partition === partition).length;
@@ -97,8 +107,10 @@ export class FakeProxy {
   /** All frames that came in. */
   readonly received: Frame[] = [];
   readonly sessions = new Map<string, FakeSession>();
-  readonly topic: FakeTopic;
+  topic: FakeTopic;
   partitions: number[];
+  /** Of the group, as far as this proxy has heard. */
+  generation: number;
   token: string;
   /** Refuse every hello with this. */
   refuse: ErrorCode | undefined;
@@ -112,6 +124,8 @@ export class FakeProxy {
   #acked: { session: FakeSession; partition: number; offset: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #offers = 0;
+  /** What it has no connection to, while it is cut off. */
+  #away: FakeTopic | undefined;
 
   constructor(topic: FakeTopic, options: FakeProxyOptions = {}) {
     this.topic = topic;
@@ -119,6 +133,7 @@ export class FakeProxy {
     this.instance = options.instance ?? "fake-0";
     this.partitions = [...(options.partitions ?? [0])];
     this.token = options.token ?? "";
+    this.generation = topic.generation;
     this.limits = { ...defaultLimits, ...options.limits };
   }
 
@@ -162,6 +177,36 @@ export class FakeProxy {
   /** As by SIGKILL: sessions are gone, and what they held is leased to nobody; acks not committed are lost. */
   async kill(): Promise<void> {
     await this.unplug();
+    this.#loseUncommitted();
+    this.sessions.clear();
+    this.partitions = [];
+  }
+
+  /**
+   * From Kafka: it delivers and commits nothing, takes acks, and claims its partitions on whoever has them by now.
+   * What others take over from here on is as after a kill.
+   */
+  cutOff(): void {
+    const copy = this.topic.copy();
+    this.#loseUncommitted();
+    this.#away = this.topic;
+    this.topic = copy;
+  }
+
+  get isCutOff(): boolean {
+    return this.#away !== undefined;
+  }
+
+  /** Kafka is back, and says that the membership is over. */
+  rejoin(): void {
+    this.topic = this.#away ?? this.topic;
+    this.#away = undefined;
+    this.#acked = [];
+    this.generation = this.topic.generation;
+    this.setPartitions([]);
+  }
+
+  #loseUncommitted(): void {
     for (const ref of this.#acked) {
       const record = this.topic.find(ref);
       // What was handed over was committed with it, and is the next owner's since.
@@ -177,8 +222,6 @@ export class FakeProxy {
       }
     }
     this.#acked = [];
-    this.sessions.clear();
-    this.partitions = [];
   }
 
   async stop(): Promise<void> {
@@ -187,7 +230,7 @@ export class FakeProxy {
 
   setPartitions(partitions: readonly number[]): void {
     this.partitions = [...partitions];
-    this.toAll({ type: "owned", partitions: this.partitions });
+    this.toAll(this.#owned());
     this.offer();
   }
 
@@ -199,11 +242,17 @@ export class FakeProxy {
         record.leaseUntil = Date.now() + this.limits.ackTimeoutMs;
       }
     }
+    this.generation = ++this.topic.generation;
     this.setPartitions([...this.partitions, ...partitions]);
+  }
+
+  #owned(): Frame {
+    return { type: "owned", partitions: this.partitions, generation: this.generation };
   }
 
   /** Acks become durable. */
   commit(): void {
+    if (this.isCutOff) return;
     const acked = this.#acked;
     this.#acked = [];
     for (const { session, partition, offset } of acked) {
@@ -285,7 +334,7 @@ export class FakeProxy {
       instance: this.instance,
       limits: this.limits,
     });
-    this.send(session, { type: "owned", partitions: this.partitions });
+    this.send(session, this.#owned());
     return session;
   }
 
@@ -351,6 +400,7 @@ export class FakeProxy {
   }
 
   #ready(): FakeRecord[] {
+    if (this.isCutOff) return [];
     return this.topic.records.filter(
       ({ state, partition }) => state === "ready" && this.partitions.includes(partition),
     );

@@ -35,6 +35,24 @@ test("what was cancelled while nobody listened is said when the session is back"
   assert.equal(again.take("cancel")[0]?.reason, "expired");
 });
 
+test("partitions are announced under the group's generation, and again when it moves on", () => {
+  const h = new Harness();
+  const port = h.open("a");
+  h.dispatch.setGeneration(h.now, 7);
+  h.assign();
+  h.dispatch.setGeneration(h.now, 8);
+  h.dispatch.setGeneration(h.now, 8);
+  assert.deepEqual(port.take("owned"), [
+    { type: "owned", partitions: [], generation: 0 },
+    { type: "owned", partitions: [], generation: 7 },
+    { type: "owned", partitions: [0], generation: 7 },
+    { type: "owned", partitions: [0], generation: 8 },
+  ]);
+  const later = new TestPort();
+  assert.ok(h.dispatch.resume(h.now, "a", later));
+  assert.deepEqual(later.take("owned"), [{ type: "owned", partitions: [0], generation: 8 }]);
+});
+
 test("a session without a connection and without a lease is forgotten, its late ack is not", () => {
   const h = new Harness();
   const port = h.open("a");

@@ -1,3 +1,4 @@
+import type { Owned } from "@kafkaproxy/wire";
 import { Alarm } from "./alarm.ts";
 import type { Demand } from "./demand.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -27,6 +28,7 @@ export interface SessionsParts {
 export class Sessions {
   readonly #parts: SessionsParts;
   readonly #sessions = new Map<string, Session>();
+  #generation = 0;
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
@@ -41,7 +43,7 @@ export class Sessions {
       throw new RangeError("A session of this id is open already; resume it.");
     }
     this.#sessions.set(info.sessionId, new Session(info, port));
-    port.send({ type: "owned", partitions: this.#owned() });
+    port.send(this.#owned());
   }
 
   /** A session without a connection lives as long as it holds anything, and one ackTimeout more at most. */
@@ -63,7 +65,7 @@ export class Sessions {
     if (session === undefined) return false;
     this.#unplug(session);
     session.port = port;
-    port.send({ type: "owned", partitions: this.#owned() });
+    port.send(this.#owned());
     const { missed } = session;
     session.missed = [];
     for (const { reason, record } of missed) this.#parts.outbox.cancel(session, reason, record);
@@ -87,8 +89,15 @@ export class Sessions {
 
   /** Tells every session which partitions are ours. */
   announce(): void {
-    const partitions = this.#owned();
-    for (const { port } of this.#sessions.values()) port?.send({ type: "owned", partitions });
+    const owned = this.#owned();
+    for (const { port } of this.#sessions.values()) port?.send(owned);
+  }
+
+  /** Clients go by it when another proxy names a partition of ours too. */
+  setGeneration(generation: number): void {
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    this.announce();
   }
 
   status(): SessionStatus[] {
@@ -101,8 +110,9 @@ export class Sessions {
     }));
   }
 
-  #owned(): number[] {
-    return [...this.#parts.partitions.keys()].sort((a, b) => a - b);
+  #owned(): Owned {
+    const partitions = [...this.#parts.partitions.keys()].sort((a, b) => a - b);
+    return { type: "owned", partitions, generation: this.#generation };
   }
 
   #unplug(session: Session): void {

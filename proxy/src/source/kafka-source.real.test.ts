@@ -77,11 +77,27 @@ test("a second proxy joins and leaves under load: nothing lost, nothing twice th
   const second = member("moving", { ...shared, ordinal: 1 });
   await produce(2_000);
   await until("shared", () => first.owned.size === 2 && second.owned.size === 2);
+  const taken = second.claims.findLast(({ partitions }) => partitions.length > 0);
+  assert.ok(taken);
+  const before = first.claims.filter(({ partitions }) =>
+    partitions.some((partition) => taken.partitions.includes(partition)),
+  );
+  assert.ok(before.length > 0);
+  assert.ok(
+    before.every(({ generation }) => generation < taken.generation),
+    "who has a partition later claims it under a later generation",
+  );
   await produce(2_000);
   await until("the second works", () => second.delivered.length > 500);
   await second.close();
   await produce(2_000);
   await until("the first has all again", () => first.owned.size === 4);
+  const generations = first.claims.map(({ generation }) => generation);
+  assert.ok(taken.generation < Math.max(...generations));
+  assert.deepEqual(
+    generations,
+    generations.toSorted((a, b) => a - b),
+  );
   await until("all settled", () => first.settled.size + second.settled.size >= produced);
   await first.close();
   const all = [...first.delivered, ...second.delivered];

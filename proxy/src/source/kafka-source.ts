@@ -148,6 +148,8 @@ export class KafkaSource implements RecordSource {
         },
         generation: (identity) => {
           this.#committer.identity = identity;
+          // Before partitions that come with it are assigned.
+          options.dispatch.setGeneration(options.now(), identity.generation);
           options.events.rebalanced?.();
         },
         state: (state) => {

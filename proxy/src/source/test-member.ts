@@ -1,7 +1,7 @@
 // A source with a real Kafka, a real dispatch and one worker without a socket: for tests only.
 import { setTimeout as delay } from "node:timers/promises";
 import { KafkaConnection, type Logger } from "@kafkaproxy/kafka";
-import type { Frame } from "@kafkaproxy/wire";
+import type { Frame, Owned } from "@kafkaproxy/wire";
 import { type DeadRecord, Dispatch } from "../dispatch/index.ts";
 import type { BirthStore } from "./birth-store.ts";
 import { Fence } from "./fence.ts";
@@ -38,6 +38,8 @@ export interface TestMember {
   readonly expired: number[];
   readonly words: string[];
   readonly owned: Set<number>;
+  /** What its worker was told of it, in order. */
+  readonly claims: Owned[];
   close(options?: { leave: boolean }): Promise<void>;
 }
 
@@ -97,6 +99,7 @@ export function startMember(options: TestMemberOptions): TestMember {
   const failures: Error[] = [];
   const expired: number[] = [];
   const owned = new Set<number>();
+  const claims: Owned[] = [];
   const fence = new Fence({
     sessionTimeoutMs: 6_000,
     changed: (reason) => {
@@ -166,6 +169,7 @@ export function startMember(options: TestMemberOptions): TestMember {
     logger,
   });
   const take = (frame: Frame): void => {
+    if (frame.type === "owned") claims.push(frame);
     if (frame.type === "settled") {
       for (const { partition, first, last } of frame.ranges) {
         for (let offset = first; offset <= last; offset++) settled.add(`${partition}:${offset}`);
@@ -224,6 +228,7 @@ export function startMember(options: TestMemberOptions): TestMember {
     expired,
     words,
     owned,
+    claims,
     async close({ leave } = { leave: true }) {
       await source.close({ leave });
       clearInterval(ticker);

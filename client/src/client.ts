@@ -28,6 +28,8 @@ import type {
 } from "./proxy-client.ts";
 
 const defaultEndMs = 30_000;
+/** What a proxy has sent when we close is handed back before the end; so long it may be on its way, whatever the time-out. */
+const lastAnswersMs = 200;
 
 /** What connect() returns: discovery feeds links, links feed the exchange, and consumers are filled from there. */
 export class Client implements ProxyClient, LinkOwner {
@@ -149,7 +151,9 @@ export class Client implements ProxyClient, LinkOwner {
   }
 
   async #close(options: EndOptions): Promise<void> {
+    const until = this.#exchange.now() + (options.timeoutMs ?? defaultEndMs);
     await this.drain(options);
+    await this.#exchange.quiet(Math.max(lastAnswersMs, until - this.#exchange.now()));
     this.#exchange.close();
     this.#setState("closed");
     this.#links.close("the client closes");

@@ -26,6 +26,7 @@ export class Exchange implements ConsumerHost {
   readonly #sessions = new Set<Source>();
   readonly #consumers = new Set<Consumer>();
   readonly #onSettled = new Set<() => void>();
+  readonly #onAnswered = new Set<() => void>();
   /** For what comes when nobody wants it any more. */
   readonly #nobody = { renews: false, ended: () => undefined, renewed: () => undefined };
   #limits = defaultLimits;
@@ -42,11 +43,7 @@ export class Exchange implements ConsumerHost {
         options.onLost(hold, reason);
         this.wake();
       },
-      settled: () => {
-        for (const check of this.#onSettled) {
-          check();
-        }
-      },
+      settled: () => callAll(this.#onSettled),
     });
   }
 
@@ -112,24 +109,16 @@ export class Exchange implements ConsumerHost {
   }
 
   settled(timeoutMs: number): Promise<void> {
-    const isDone = this.#book.settlement(this.now());
-    if (isDone() || timeoutMs <= 0) {
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#onSettled.delete(check);
-        resolve();
-      };
-      const check = () => {
-        if (isDone()) {
-          done();
-        }
-      };
-      const timer = setTimeout(done, timeoutMs);
-      this.#onSettled.add(check);
-    });
+    return waitUntil(this.#book.settlement(this.now()), this.#onSettled, timeoutMs);
+  }
+
+  /**
+   * With all consumers gone: resolves when nothing that was asked for can come any more, or after `timeoutMs`. What
+   * comes is handed back; left to the end of the session it would count as a delivery that failed.
+   */
+  quiet(timeoutMs: number): Promise<void> {
+    this.#run();
+    return waitUntil(() => !this.#supply.pending, this.#onAnswered, timeoutMs);
   }
 
   get ackTimeoutMs(): number {
@@ -158,6 +147,7 @@ export class Exchange implements ConsumerHost {
     for (const consumer of this.#consumers) {
       consumer.answered();
     }
+    callAll(this.#onAnswered);
     this.wake();
   }
 
@@ -173,12 +163,14 @@ export class Exchange implements ConsumerHost {
     switch (frame.type) {
       case "deliver":
         this.#deliver(now, session, frame);
+        callAll(this.#onAnswered);
         break;
       case "available":
         this.#supply.available(now, session, frame);
         return;
       case "credit":
         this.#supply.credit(now, session, frame);
+        callAll(this.#onAnswered);
         return;
       case "settled":
         this.#book.settledRanges(frame.ranges);
@@ -240,4 +232,35 @@ export class Exchange implements ConsumerHost {
       this.#book.tick(this.now(), intervalMs, this.#limits);
     }, intervalMs);
   }
+}
+
+function callAll(checks: ReadonlySet<() => void>): void {
+  for (const check of checks) {
+    check();
+  }
+}
+
+/** Resolves when `isDone`, which is asked whenever one of `checks` is called, or after `timeoutMs`. */
+function waitUntil(
+  isDone: () => boolean,
+  checks: Set<() => void>,
+  timeoutMs: number,
+): Promise<void> {
+  if (isDone() || timeoutMs <= 0) {
+    return Promise.resolve();
+  }
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      checks.delete(check);
+      resolve();
+    };
+    const check = () => {
+      if (isDone()) {
+        done();
+      }
+    };
+    const timer = setTimeout(done, timeoutMs);
+    checks.add(check);
+  });
 }

@@ -47,7 +47,7 @@ export interface ClientEvents {
 }
 
 export interface EndOptions {
-  /** For everything together, in ms. Default 30,000. */
+  /** For everything together, in ms. Default 30,000. close() may take 200 more to hand back what is on its way. */
   readonly timeoutMs?: number;
 }
 

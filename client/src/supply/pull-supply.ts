@@ -53,6 +53,15 @@ export class PullSupply implements Supply {
     return this.#takers.get(taker)?.outstanding ?? 0;
   }
 
+  get pending(): boolean {
+    for (const { source } of this.#requests.values()) {
+      if (source.source.asking) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   up(_now: number, source: Source): void {
     this.#sources.set(source, { source, hot: false, waitsUntil: 0, requests: 0 });
   }

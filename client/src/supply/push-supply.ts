@@ -60,6 +60,15 @@ export class PushSupply implements Supply {
     return sum;
   }
 
+  get pending(): boolean {
+    for (const { source, credit } of this.#sources.values()) {
+      if (source.asking && credit > 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   up(_now: number, source: Source): void {
     this.#sources.set(source, {
       source,

@@ -30,6 +30,8 @@ export interface Supply {
   removeTaker(taker: Taker): void;
   /** Records asked for and not answered, for this taker. */
   outstanding(taker: Taker): number;
+  /** Whether a proxy may still send something that was asked for, whoever wanted it. */
+  readonly pending: boolean;
   up(now: number, source: Source): void;
   down(now: number, source: Source): void;
   /** Who the records of a deliver frame are for; undefined: nobody any more. */

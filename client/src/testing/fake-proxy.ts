@@ -117,6 +117,8 @@ export class FakeProxy {
   /** Swallow these frames. */
   deaf = new Set<FrameType>();
   connections = 0;
+  /** How long its frames are on their way, in ms. */
+  latencyMs = 0;
   #options: FakeProxyOptions;
   #server: Server | undefined;
   #port = 0;
@@ -266,7 +268,12 @@ export class FakeProxy {
   }
 
   send(session: FakeSession, frame: Frame): void {
-    for (const chunk of encodeFrame(frame)) session.socket?.write(chunk);
+    const { socket } = session;
+    const write = () => {
+      for (const chunk of encodeFrame(frame)) socket?.write(chunk);
+    };
+    if (this.latencyMs > 0) setTimeout(write, this.latencyMs);
+    else write();
   }
 
   frames<T extends FrameType>(type: T): Extract<Frame, { type: T }>[] {
@@ -387,7 +394,6 @@ export class FakeProxy {
           if (record.holder === session && record.state === "leased") {
             record.state = "ready";
             record.holder = undefined;
-            record.attempt--;
           }
         }
         break;

@@ -3,6 +3,9 @@ import { after, before, test } from "node:test";
 import { encodeRegistryRecord, registryPath } from "@kafkaproxy/wire";
 import { type EphemeralNode, ZooKeeperSession } from "@kafkaproxy/zookeeper";
 import { startZooKeeper, type ZooKeeperServer } from "../../test/servers/index.ts";
+import { Client } from "./client.ts";
+import { readConfig } from "./config.ts";
+import { registryDiscovery } from "./discovery/index.ts";
 import { connect } from "./index.ts";
 import { FakeProxy, FakeTopic, until } from "./testing/fake-proxy.ts";
 
@@ -73,6 +76,46 @@ test("follows the registry: proxies that come, go, and come anew; and works on w
   await worker.drain();
   await client.close();
   await Promise.all([a.close(), c.close()]);
+  await Promise.all([first.stop(), second.stop()]);
+});
+
+test("a proxy that comes and one that goes are seen when they do, not when the registry is read again", async () => {
+  const config = readConfig({ zookeeper: server.connectString, ...target }, {}, "watching");
+  const discovery = registryDiscovery({
+    servers: server.connectString,
+    auth: undefined,
+    target: { ...target, root: config.root },
+    logger: config.logger,
+    // An hour: whatever is seen before the test gives up, a watch has said.
+    resyncMs: 3_600_000,
+  });
+  const client = new Client(config, discovery);
+  const connected = () => client.proxies.filter(({ state }) => state === "connected");
+  const names = () => connected().map(({ instance }) => instance);
+  await client.open();
+  const topic = new FakeTopic();
+  const first = await new FakeProxy(topic, { instance: "comes" }).start();
+  const second = await new FakeProxy(topic, { instance: "comes-later", partitions: [] }).start();
+  const a = register(first);
+  await until(() => names().join() === "comes", "the first one is connected");
+  const b = register(second);
+  await until(() => names().length === 2, "and the second one beside it");
+  await a.close();
+  await first.stop();
+  await until(
+    () => client.proxies.map(({ instance }) => instance).join() === "comes-later",
+    "the one that has gone is forgotten",
+  );
+  await b.close();
+  const [left] = client.proxies;
+  assert.equal(left?.state, "connected", "who has left the registry still works");
+  const again = register(second);
+  await until(() => again.present, "registered again");
+  await first.start();
+  const c = register(first);
+  await until(() => names().length === 2, "a name that comes back");
+  await client.close();
+  await Promise.all([again.close(), c.close()]);
   await Promise.all([first.stop(), second.stop()]);
 });
 

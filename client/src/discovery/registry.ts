@@ -9,10 +9,13 @@ export interface RegistryOptions {
   readonly auth: { readonly scheme: "digest"; readonly credentials: string } | undefined;
   readonly target: RegistryTarget;
   readonly logger: Logger;
+  /** The registry is read again this often, should a change have been missed. Default 30,000 ms. */
+  readonly resyncMs?: number;
 }
 
 /** The proxies of a group as they register themselves in ZooKeeper. */
-export function registryDiscovery({ servers, auth, target, logger }: RegistryOptions): Discovery {
+export function registryDiscovery(options: RegistryOptions): Discovery {
+  const { servers, auth, target, logger, resyncMs } = options;
   const session = new ZooKeeperSession({
     servers,
     logger,
@@ -22,9 +25,11 @@ export function registryDiscovery({ servers, auth, target, logger }: RegistryOpt
   return {
     start(listener) {
       session.start();
-      watch = session.watchChildren(proxiesPath(target), (children) => {
-        listener(readChildren(children, logger));
-      });
+      watch = session.watchChildren(
+        proxiesPath(target),
+        (children) => listener(readChildren(children, logger)),
+        resyncMs === undefined ? {} : { resyncMs },
+      );
     },
     async close() {
       watch?.close();

@@ -19,6 +19,7 @@ export {
 } from "./kafka.ts";
 export type { NetworkNamespace } from "./netns.ts";
 export { type Relay, startRelay } from "./relay.ts";
+export { node20 } from "./node-20.ts";
 export { freePorts } from "./ports.ts";
 export type { ServerState } from "./server-process.ts";
 export { startZooKeeper, type ZooKeeperOptions, type ZooKeeperServer } from "./zookeeper.ts";

@@ -18,7 +18,9 @@ export interface MessageControl {
 
 /** One header of a message. */
 export interface MessageHeader {
+  /** UTF-8 by custom; bytes that are not read as U+FFFD. */
   readonly name: string;
+  /** Null and empty differ. The bytes are shared with other messages' memory: do not write to them. */
   readonly value: Buffer | null;
 }
 
@@ -38,7 +40,9 @@ export interface NackOptions {
  * or to the proxy that serves the partition next.
  */
 export class Message {
+  /** Topic that the record is from. */
   readonly topic: string;
+  /** Partition of the topic that the record is from. */
   readonly partition: number;
   /** Offset in the partition. */
   readonly offset: number;
@@ -71,6 +75,7 @@ export class Message {
     return timestamp < 0 ? undefined : new Date(timestamp);
   }
 
+  /** Null for none, which is not an empty one. The bytes are shared with other messages' memory: do not write to them. */
   get key(): Buffer | null {
     return toBuffer(this.#delivery.key);
   }

@@ -20,32 +20,39 @@ export type ClientState = "connecting" | "connected" | "waiting" | "draining" | 
 
 /** One proxy, as the client sees it. */
 export interface ProxyInfo {
+  /** Its name in the registry, a pod's name say; its address where the proxies were given as a list. */
   readonly instance: string;
   /** host:port */
   readonly address: string;
+  /** Of the connection to it. */
   readonly state: LinkState;
-  /** Partitions that it says it serves. */
+  /** Partitions that it says it serves, in ascending order. */
   readonly partitions: readonly number[];
   /** Messages that this client holds from it. */
   readonly inFlight: number;
 }
 
+/** What a client tells of itself, by the event's name; each listener gets one value. Listeners that throw are logged. */
 export interface ClientEvents {
-  /** `resumed`: an earlier session went on with its leases. */
+  /** A proxy has welcomed us. `address` is its host:port; `resumed`: an earlier session went on with its leases. */
   readonly proxyConnected: {
     readonly instance: string;
     readonly address: string;
     readonly resumed: boolean;
   };
+  /** The connection to a proxy ended. It is tried again while the proxy is in the registry; held messages are not lost by it alone. */
   readonly proxyLost: { readonly instance: string; readonly address: string };
   /** No proxy is connected. */
   readonly waiting: Record<string, never>;
+  /** A message is no longer ours, and may be delivered to somebody else; its signal aborts. */
   readonly leaseLost: { readonly message: Message; readonly reason: LossReason };
   /** Not fatal: a proxy refuses this client (token, target, version), or sent what it should not. Said once until it changes. */
   readonly error: ClientError;
+  /** The client's state has changed, to this. */
   readonly state: { readonly state: ClientState };
 }
 
+/** How long an end may take. */
 export interface EndOptions {
   /** For everything together, in ms. Default 30,000. close() may take 200 more to hand back what is on its way. */
   readonly timeoutMs?: number;
@@ -53,7 +60,9 @@ export interface EndOptions {
 
 /** Connected to all proxies of a group; made by connect(). */
 export interface ProxyClient {
+  /** What it is doing right now; changes are told by the event `state`. */
   readonly state: ClientState;
+  /** All proxies that it knows, those that it can't reach included: a snapshot, made at each reading. */
   readonly proxies: readonly ProxyInfo[];
   /**
    * Runs `handler` for messages, `concurrency` at a time, until drained. Returning acks, throwing nacks.
@@ -72,10 +81,12 @@ export interface ProxyClient {
    * @throws ClientError `bad-arguments`, `closed`, `aborted`.
    */
   pull(options?: PullOptions): Promise<Message[]>;
+  /** Calls `listener` at each event of this name from now on, until off(). */
   on<Name extends keyof ClientEvents>(
     name: Name,
     listener: (event: ClientEvents[Name]) => void,
   ): this;
+  /** Ends what on() began with the same two arguments; without that it does nothing. */
   off<Name extends keyof ClientEvents>(
     name: Name,
     listener: (event: ClientEvents[Name]) => void,

@@ -3,23 +3,26 @@ import { ClientError } from "../client-error.ts";
 import { Message, type MessageControl } from "../message.ts";
 import type { Outlet, Sink } from "./outlet.ts";
 
-/** Why a delivery is no longer ours. */
+/** All values of LossReason. */
 export const lossReasons = [
-  /** Somebody else's ack counted: a former or later holder's. */
   "settled",
-  /** The proxy let the lease run out. */
   "expired",
-  /** Its partition moved, and no new owner took us as the holder in time. */
   "moved",
-  /** Somebody else holds it by now. */
   "stale",
-  /** The connection was lost for longer than the lease. */
   "disconnected",
-  /** Held for longer than the proxy's maxProcessingTime. */
   "max-processing-time",
-  /** The worker was drained, and its handler did not end in time. */
   "drained",
 ] as const;
+/**
+ * Why a delivery is no longer ours:
+ * - `settled`: somebody else's ack counted: a former or later holder's;
+ * - `expired`: the proxy let the lease run out;
+ * - `moved`: its partition moved, and no new owner took us as the holder in time;
+ * - `stale`: somebody else holds it by now;
+ * - `disconnected`: the connection was lost for longer than the lease;
+ * - `max-processing-time`: held for longer than the proxy's maxProcessingTime;
+ * - `drained`: the worker was drained, and its handler did not end in time.
+ */
 export type LossReason = (typeof lossReasons)[number];
 
 const lossWords: Record<LossReason, string> = {

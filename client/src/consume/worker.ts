@@ -28,12 +28,17 @@ export interface WorkOptions {
 
 /** What a worker has done so far, in messages. */
 export interface WorkerStats {
+  /** Delivered to it. */
   readonly received: number;
+  /** Handlers that returned, or acked in between. */
   readonly acked: number;
+  /** Handlers that threw, or nacked in between. */
   readonly nacked: number;
+  /** Sent to the dead-letter topic by a handler's reject. */
   readonly rejected: number;
   /** Handed back unstarted. */
   readonly released: number;
+  /** No longer ours before they were settled. A late ack that counts all the same is not taken off again. */
   readonly leaseLost: number;
   /** Renewals of leases. */
   readonly renewed: number;
@@ -43,6 +48,7 @@ export interface WorkerStats {
 export interface Worker {
   /** Handlers that run, and messages held ready for them. */
   readonly inFlight: number;
+  /** Counters since work() began it: a snapshot, made at each reading. */
   readonly stats: WorkerStats;
   /** Resolves when the worker has been drained; never rejects. */
   readonly finished: Promise<void>;

@@ -12,7 +12,10 @@ export interface ProxyAddress extends Address {
 }
 
 export const linkStates = ["connecting", "connected", "draining", "closed"] as const;
-/** `connecting` includes the waits between attempts; `draining`: it said goaway. */
+/**
+ * Of the connection to a proxy: `connecting` includes the waits between attempts; `connected`; `draining`: it said
+ * goaway, and what is held from it is being finished; `closed`: for good.
+ */
 export type LinkState = (typeof linkStates)[number];
 
 /** What a link tells and asks its owner. */

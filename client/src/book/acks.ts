@@ -7,8 +7,8 @@ import { UnsettledAcks } from "./unsettled-acks.ts";
 /**
  * Where acks go, and where they go next when nobody settles them there.
  *
- * First to the session that leases the record to us, whoever else claims its partition: it knows the record. Only a
- * claim of a later generation of the group says that it is cut off.
+ * First to the session that leases the record to us, whoever else claims its partition: it knows the record. Only
+ * somebody with a claim of a later generation of the group makes it one that is cut off.
  */
 export class Acks {
   readonly #unsettled = new UnsettledAcks();

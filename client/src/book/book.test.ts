@@ -329,12 +329,14 @@ test("a claim of a later generation takes over, and what the other one does is n
 });
 
 for (const how of ["says so", "is gone", "has a new session"] as const) {
-  test(`when the owner ${how}, the next claimant is presented all of it, unasked`, () => {
+  test(`when the owner ${how}, a claimant of its generation is presented all of it, unasked`, () => {
     const stage = new Stage();
+    stage.book.owned(0, stage.b, 1, [0]);
+    stage.book.owned(0, stage.a, 1, [1]);
+    stage.book.owned(0, stage.a, 1, [0, 1]);
     stage.deliver(1)?.ack();
     stage.deliver(2);
     stage.book.flush(1);
-    stage.book.owned(1, stage.b, 0, [0]);
     assert.deepEqual(stage.b.sent, []);
     if (how === "says so") stage.book.owned(2, stage.a, 1, [1]);
     else if (how === "is gone") stage.book.dropped(2, stage.a);
@@ -345,6 +347,22 @@ for (const how of ["says so", "is gone", "has a new session"] as const) {
     ]);
   });
 }
+
+test("when the owner stops, what it had waits for the next one, not for who was cut off before", () => {
+  const stage = new Stage();
+  stage.book.owned(0, stage.b, 0, [0]);
+  stage.deliver(1)?.ack();
+  const hold = stage.deliver(2) as Hold;
+  stage.book.owned(1, stage.a, 1, [1]);
+  hold.ack();
+  stage.book.flush(2);
+  assert.deepEqual(stage.b.sent, []);
+  stage.book.owned(3, stage.b, 2, [0]);
+  assert.deepEqual(stage.b.take("present")[0]?.records, [
+    { ...ref(1), state: "acked" },
+    { ...ref(2), state: "acked" },
+  ]);
+});
 
 test("who loses to the owner and says so leaves nothing with itself", () => {
   const stage = new Stage();
@@ -421,4 +439,17 @@ test("what comes again although it was acked is acked to who delivered it", () =
   assert.equal(stage.deliver(1, { attempt: 2 }), undefined);
   stage.book.flush(4);
   assert.equal(stage.a.take("ack").length, 1);
+});
+
+test("an owner that is not connected stands in nobody's way, and hears of it when it is back", () => {
+  const stage = new Stage();
+  stage.book.owned(0, stage.b, 0, [0]);
+  stage.a.up = false;
+  stage.deliver(1, { from: stage.b })?.ack();
+  stage.book.flush(1);
+  const ranges = [{ partition: 0, first: 1, last: 1 }];
+  assert.deepEqual(stage.b.sent, [{ type: "ack", ranges }]);
+  stage.a.up = true;
+  stage.book.up(2, stage.a, true);
+  assert.deepEqual(stage.a.take("ack"), [{ type: "ack", ranges }]);
 });

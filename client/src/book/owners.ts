@@ -5,6 +5,8 @@ interface Claim {
   readonly generation: number;
   /** Counts up: of two with one generation, who began to claim later is before. */
   readonly begun: number;
+  /** Somebody had the partition under a later generation: no claim to go by until it is made anew under another one. */
+  overtaken: boolean;
 }
 
 /** What an announcement has changed. */
@@ -17,28 +19,36 @@ export interface OwnerChanges {
 
 /**
  * Which session serves which partition. Several may say so: a proxy that is cut off from Kafka does not know that the
- * group has given its partitions away. The group's generation tells who is right, the rest are kept in their order for
- * the time when that one stops.
+ * group has given its partitions away. The group's generation tells who is right.
  */
 export class Owners {
   /** By partition, the best first; never empty. */
   readonly #claims = new Map<number, Claim[]>();
+  /** Generation under which its last owner had it, when that stopped: who claims it under an earlier one is cut off. */
+  readonly #left = new Map<number, number>();
   #begun = 0;
 
   of(partition: number): Outlet | undefined {
-    return this.#claims.get(partition)?.[0]?.outlet;
+    const best = this.#claims.get(partition)?.[0];
+    return best?.overtaken === false ? best.outlet : undefined;
   }
 
-  /** All that say they serve it, the owner first. */
+  /** All that say they serve it, the best first. */
   claimants(partition: number): Outlet[] {
     return this.#claims.get(partition)?.map(({ outlet }) => outlet) ?? [];
   }
 
-  /** Whether `outlet` claims it, and nobody of a later generation does. */
+  /**
+   * Whether `outlet` claims it, and nobody of a later generation does that is connected: one that is not may be gone for
+   * good, and a group that was deleted counts its generations from 1 again.
+   */
   trusted(partition: number, outlet: Outlet): boolean {
-    const claims = this.#claims.get(partition);
-    const own = claims?.find((claim) => claim.outlet === outlet);
-    return own !== undefined && own.generation === claims?.[0]?.generation;
+    const claims = this.#claims.get(partition) ?? [];
+    const own = claims.find((claim) => claim.outlet === outlet);
+    return (
+      own !== undefined &&
+      !claims.some((claim) => claim.generation > own.generation && claim.outlet.up)
+    );
   }
 
   /** What it claims, in ascending order. */
@@ -71,10 +81,19 @@ export class Owners {
   #set(partition: number, outlet: Outlet, generation: number | undefined): void {
     const claims = this.#claims.get(partition) ?? [];
     const own = claims.find((claim) => claim.outlet === outlet);
+    if (own !== undefined && own.generation === generation) {
+      return;
+    }
     const rest = claims.filter((claim) => claim !== own);
     if (generation !== undefined) {
-      rest.push({ outlet, generation, begun: own?.begun ?? ++this.#begun });
+      const overtaken = own === undefined && generation < (this.#left.get(partition) ?? 0);
+      rest.push({ outlet, generation, begun: own?.begun ?? ++this.#begun, overtaken });
       rest.sort((a, b) => b.generation - a.generation || b.begun - a.begun);
+    } else if (own !== undefined && own === claims[0] && !own.overtaken) {
+      this.#left.set(partition, own.generation);
+      for (const claim of rest) {
+        claim.overtaken = claim.generation < own.generation;
+      }
     }
     if (rest.length > 0) {
       this.#claims.set(partition, rest);

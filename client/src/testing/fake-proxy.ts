@@ -21,6 +21,8 @@ interface FakeRecord {
   readonly value: Buffer;
   attempt: number;
   state: "ready" | "leased" | "settled";
+  /** A commit has made it settled for whoever has the partition. */
+  durable: boolean;
   holder: FakeSession | undefined;
   leaseUntil: number;
 }
@@ -56,6 +58,7 @@ export class FakeTopic {
         value: Buffer.from(value(offset)),
         attempt: 0,
         state: "ready",
+        durable: false,
         holder: undefined,
         leaseUntil: 0,
       });
@@ -211,8 +214,7 @@ export class FakeProxy {
   #loseUncommitted(): void {
     for (const ref of this.#acked) {
       const record = this.topic.find(ref);
-      // What was handed over was committed with it, and is the next owner's since.
-      if (record !== undefined && this.partitions.includes(ref.partition)) {
+      if (record?.durable === false) {
         record.state = "leased";
         record.holder = undefined;
         record.leaseUntil = Number.POSITIVE_INFINITY;
@@ -231,6 +233,10 @@ export class FakeProxy {
   }
 
   setPartitions(partitions: readonly number[]): void {
+    // What is handed over is committed with it.
+    for (const ref of this.#acked) {
+      if (!partitions.includes(ref.partition)) this.#makeDurable(ref);
+    }
     this.partitions = [...partitions];
     this.toAll(this.#owned());
     this.offer();
@@ -258,9 +264,15 @@ export class FakeProxy {
     const acked = this.#acked;
     this.#acked = [];
     for (const { session, partition, offset } of acked) {
+      this.#makeDurable({ partition, offset });
       const ranges = [{ partition, first: offset, last: offset }];
       this.send(session, { type: "settled", ranges });
     }
+  }
+
+  #makeDurable(ref: { partition: number; offset: number }): void {
+    const record = this.topic.find(ref);
+    if (record !== undefined) record.durable = true;
   }
 
   toAll(frame: Frame): void {

@@ -54,6 +54,7 @@ test("a group that was deleted counts from 1 again: it is heard when it counts o
   const owners = new Owners();
   owners.announce(a, 500, [0]);
   owners.announce(a, 500, []);
+  owners.announce(outlet(), 400, [0]);
   assert.deepEqual(owners.announce(b, 1, [0]), { left: [], moved: [] });
   assert.deepEqual(owners.announce(b, 2, [0]), { left: [], moved: [0] });
   owners.announce(b, 2, []);

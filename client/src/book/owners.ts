@@ -88,11 +88,11 @@ export class Owners {
     if (generation !== undefined) {
       const overtaken = own === undefined && generation < (this.#left.get(partition) ?? 0);
       rest.push({ outlet, generation, begun: own?.begun ?? ++this.#begun, overtaken });
-      rest.sort((a, b) => b.generation - a.generation || b.begun - a.begun);
+      rest.sort(better);
     } else if (own !== undefined && own === claims[0] && !own.overtaken) {
       this.#left.set(partition, own.generation);
       for (const claim of rest) {
-        claim.overtaken = claim.generation < own.generation;
+        claim.overtaken ||= claim.generation < own.generation;
       }
     }
     if (rest.length > 0) {
@@ -101,4 +101,9 @@ export class Owners {
       this.#claims.delete(partition);
     }
   }
+}
+
+function better(a: Claim, b: Claim): number {
+  const overtaken = Number(a.overtaken) - Number(b.overtaken);
+  return overtaken || b.generation - a.generation || b.begun - a.begun;
 }

@@ -222,13 +222,13 @@ export class Dispatch implements DispatchPort {
     return record?.state === "dying" && record.source === source;
   }
 
-  setGeneration(now: number, generation: number): void {
-    this.#sessions.setGeneration(generation);
+  setDelivering(now: number, on: boolean): void {
+    this.#demand.delivering = on;
     this.#finish(now);
   }
 
-  setDelivering(now: number, on: boolean): void {
-    this.#demand.delivering = on;
+  setGeneration(now: number, generation: number): void {
+    this.#sessions.setGeneration(generation);
     this.#finish(now);
   }
 

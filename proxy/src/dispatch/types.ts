@@ -186,10 +186,10 @@ export interface DispatchPort {
   deadLettered(now: number, partition: number, offset: Offset): void;
   /** True while this very record waits to be dead-lettered; a late ack, a reset or another owner ends that. */
   isDying(record: DeadRecord): boolean;
-  /** The group's generation that our partitions are served under from now on; announced with them (owned). */
-  setGeneration(now: number, generation: number): void;
   /** Delivery on or off as a whole: fenced, paused or draining. Acks are taken all the same. */
   setDelivering(now: number, on: boolean): void;
+  /** The group's generation that our partitions are served under from now on; announced with them (owned). */
+  setGeneration(now: number, generation: number): void;
   // sessions
   /** Sends `owned` over `port` before it returns, and nothing else. */
   open(now: number, session: SessionInfo, port: SessionPort): void;

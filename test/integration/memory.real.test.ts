@@ -88,6 +88,39 @@ test("slow workers and records of 1 MB: memory stays what the configuration says
   }
 });
 
+test("600 MB that lie compressed to nothing in the log, and nobody takes them: memory stays what the configuration says", async () => {
+  const scene = await world.scene("compressed", {
+    partitions: 4,
+    replicas: 1,
+    topicConfig: { "compression.type": "zstd" },
+    settings: { queue: { maxBytes: "64MiB" } },
+  });
+  try {
+    await world.kafka.fill(scene.topic, { count: 600, valueBytes: 1_000_000 });
+    const proxy = scene.proxy(0);
+    await proxy.serving();
+    const emptyMiB = memoryMiB(proxy, "VmRSS");
+    await until("the windows are full", async () => {
+      const { partitions } = await proxy.status();
+      const ready = partitions.reduce((sum, one) => sum + one.ready, 0);
+      return ready >= 60;
+    });
+    const recorder = new Recorder();
+    await scene.workers(10, recorder);
+    await until("600 finished", () => recorder.finished === 600);
+    await until("committed lag 0", async () => (await scene.lag()) === 0);
+    const most = memoryMiB(proxy, "VmHWM");
+    console.log(
+      `RSS: ${Math.round(emptyMiB)} MiB empty, at most ${Math.round(most)} MiB with 600 MB through it`,
+    );
+    // The window, what is fetched and waits before it, the listener's 64 MiB, and as much again not collected.
+    assert.ok(most < emptyMiB + 2 * (64 + 16 + 64), `${most} MiB`);
+    assert.deepEqual(recorder.duplicates(), []);
+  } finally {
+    await scene.close();
+  }
+});
+
 test("workers that stop reading, with records of 16 MiB: bounded in memory, closed, and the others get everything", async () => {
   const scene = await world.scene("deaf", {
     partitions: 2,

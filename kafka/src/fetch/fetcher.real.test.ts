@@ -220,6 +220,34 @@ test("a record larger than every limit still comes", async () => {
   await fetcher.close();
 });
 
+test("a compressed answer is handed out in pieces: about maxBytes over all partitions and a batch each", async () => {
+  await kafka.createTopic("dense", { partitions: 4, config: { "compression.type": "zstd" } });
+  await kafka.fill("dense", { count: 200, valueBytes: 200_000 });
+  const most = new Map<number, number>();
+  const { fetcher, batches } = reader("dense", { maxBytes: 2_000_000 });
+  for (const partition of [0, 1, 2, 3]) fetcher.add(partition, 0);
+  await until(
+    "all of them",
+    () => batches.reduce((n, { records }) => n + records.length, 0) === 200,
+  );
+  for (const { partition, bytes, records } of batches) {
+    most.set(partition, Math.max(most.get(partition) ?? 0, bytes));
+    assert.ok(records.length > 0, "an empty piece");
+  }
+  // A record is more than half of a batch here: two do not fit in one of the producer's.
+  for (const bytes of most.values()) assert.ok(bytes <= 500_000 + 2 * 200_100, `${bytes} bytes`);
+  for (const partition of most.keys()) {
+    const offsets = batches
+      .filter((batch) => batch.partition === partition)
+      .flatMap(({ records }) => records.map(({ offset }) => offset));
+    assert.deepEqual(
+      offsets,
+      Array.from({ length: 50 }, (_, offset) => offset),
+    );
+  }
+  await fetcher.close();
+});
+
 test("a corrupt batch is said, with its place, and never skipped", async () => {
   const topic = `corrupt-${process.pid}`;
   await kafka.createTopic(topic);

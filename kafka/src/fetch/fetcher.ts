@@ -2,7 +2,7 @@ import { KafkaConnection, backoffMs, pause, silentLogger } from "../connection/i
 import type { KafkaSettings, Logger } from "../connection/index.ts";
 import { KafkaError } from "../errors.ts";
 import { logOffsets } from "../offsets/index.ts";
-import { decodeBatches } from "../records/index.ts";
+import { BatchDecoder } from "../records/index.ts";
 import type { DecodedBatches, KafkaRecord } from "../records/index.ts";
 import { fetchMessage } from "./protocol.ts";
 import type { FetchedPartition } from "./protocol.ts";
@@ -11,7 +11,9 @@ export interface FetchedBatch {
   readonly partition: number;
   /**
    * In offset order; may be empty when only control or aborted records lay there. Keys, values and
-   * headers are slices of the whole answer of up to `maxBytes`: copy what is kept for long.
+   * headers are slices of the whole answer of up to `maxBytes`, or of a whole batch decompressed: copy
+   * what is kept for long. All partitions' last batches together hold about `maxBytes` and one record
+   * batch each: what an answer brought more of is handed out after these, unless the partition is paused.
    */
   readonly records: readonly KafkaRecord[];
   /** Where the next fetch starts: past compaction gaps, control batches and aborted records. */
@@ -19,7 +21,7 @@ export interface FetchedBatch {
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
-  /** Of the record set as it came, compressed. */
+  /** Of the records, decompressed. */
   readonly bytes: number;
 }
 
@@ -253,18 +255,22 @@ export class Fetcher {
         this.#connection.forget(topic);
         throw KafkaError.fromProtocol(errorCode, `fetch of topic ${topic}, partition ${partition}`);
       }
-      const fetchOffset = position.offset;
-      if (records.length > 0) {
-        const { abortedTransactions } = fetched;
-        const decoded = decodeBatches(records, { fetchOffset, abortedTransactions });
-        if (decoded.nextOffset !== fetchOffset) this.#handOut(fetched, decoded, position);
-      }
-      position.failures = 0;
-      if (records.length === 0) return;
-      // Decoding a full answer takes tens of milliseconds: let timers and sockets in between.
-      await new Promise((resolve) => {
-        setImmediate(resolve);
+      const decoder = new BatchDecoder(records, {
+        fetchOffset: position.offset,
+        abortedTransactions: fetched.abortedTransactions,
+        maxBytes: Math.min(this.#maxBytesPerPartition, this.#maxBytes / this.#positions.size),
       });
+      while (current() && !position.paused) {
+        const decoded = decoder.next();
+        position.failures = 0;
+        if (decoded.nextOffset === position.offset) return;
+        this.#handOut(fetched, decoded, position);
+        // Decoding takes tens of milliseconds: let timers and sockets in between.
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
+        if (!decoded.partial) return;
+      }
     } catch (cause) {
       if (current()) this.#setBack(partition, cause);
     }

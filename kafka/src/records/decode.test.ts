@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { KafkaError } from "../errors.ts";
-import { type DecodeOptions, decodeBatches } from "./decode.ts";
+import { BatchDecoder, type DecodeOptions, decodeBatches } from "./decode.ts";
 import { type EncodableRecord, encodeBatch } from "./encode.ts";
 import { encodeHeaders } from "./headers.ts";
 import { attribute, field } from "./layout.ts";
-import { batch, record, sealed, seen } from "./test-batch.ts";
+import { batch, marker, record, sealed, seen, transactional } from "./test-batch.ts";
 
 function fails(data: Buffer, code: string, words: RegExp, options: Partial<DecodeOptions> = {}) {
   assert.throws(
@@ -114,6 +114,84 @@ describe("the position", () => {
     const log = Buffer.concat([batch(["a"]), batch(["b"], { baseOffset: 1 })]);
     const { records, nextOffset, partial } = decodeBatches(log.subarray(0, -1), { fetchOffset: 0 });
     assert.deepEqual([records.length, nextOffset, partial], [1, 1, true]);
+  });
+});
+
+/** The values that each call gives, until one gives no more. */
+function piecemeal(data: Buffer, options: Partial<DecodeOptions>): string[][] {
+  const decoder = new BatchDecoder(data, { fetchOffset: 0, ...options });
+  const calls: string[][] = [];
+  for (;;) {
+    const { records, partial } = decoder.next();
+    calls.push(records.map(({ value }) => String(value).slice(0, 1)));
+    if (!partial) return calls;
+  }
+}
+
+function wide(letter: string, baseOffset: number, compression: "none" | "zstd"): Buffer {
+  return batch([letter.repeat(100_000)], { baseOffset, compression });
+}
+
+describe("piece by piece", () => {
+  it("a call ends with the batch that fills it, by what it holds decompressed", () => {
+    for (const compression of ["none", "zstd"] as const) {
+      const log = Buffer.concat(["a", "b", "c"].map((letter, at) => wide(letter, at, compression)));
+      assert.deepEqual(piecemeal(log, { maxBytes: 150_000 }), [["a", "b"], ["c"]]);
+      assert.deepEqual(piecemeal(log, { maxBytes: 100_000 }), [["a"], ["b"], ["c"]]);
+      assert.deepEqual(piecemeal(log, { maxBytes: 1 }), [["a"], ["b"], ["c"]]);
+      assert.deepEqual(piecemeal(log, {}), [["a", "b", "c"]]);
+    }
+  });
+
+  it("a few KB that are 200 MB: no call holds more than its limit and one batch", () => {
+    const bomb = Array.from({ length: 25 }, (_, at) =>
+      batch([record("x".repeat(8_000_000))], { baseOffset: at, compression: "zstd" }),
+    );
+    const data = Buffer.concat(bomb);
+    assert.ok(data.length < 64 * 1024, String(data.length));
+    const decoder = new BatchDecoder(data, { fetchOffset: 0, maxBytes: 1024 * 1024 });
+    for (let call = 1; call <= bomb.length; call++) {
+      const { bytes, nextOffset, partial } = decoder.next();
+      assert.ok(bytes < 9_000_000, `${bytes} bytes`);
+      assert.deepEqual([nextOffset, partial], [call, call < bomb.length]);
+    }
+  });
+
+  it("what is not to be decompressed holds for each call anew", () => {
+    const log = Buffer.concat(["a", "b", "c"].map((letter, at) => wide(letter, at, "zstd")));
+    const limits = { maxBytes: 1, maxDecompressedBytes: 110_000 };
+    assert.deepEqual(piecemeal(log, limits), [["a"], ["b"], ["c"]]);
+  });
+
+  it("an aborted transaction that has ended does not hide what its producer wrote later", () => {
+    const log = Buffer.concat([
+      transactional(0, 7n, "aborted"),
+      marker(1, 7n),
+      batch(["between"], { baseOffset: 2 }),
+      transactional(3, 7n, "kept"),
+      marker(4, 7n),
+    ]);
+    const abortedTransactions = [{ producerId: 7n, firstOffset: 0 }];
+    assert.deepEqual(piecemeal(log, { abortedTransactions, maxBytes: 1 }).flat(), ["b", "k"]);
+  });
+
+  it("a batch that can't be read ends a call, and fails the next one", () => {
+    const bad = batch(["b"], { baseOffset: 1 });
+    bad[field.records + 3]! ^= 1;
+    const log = Buffer.concat([batch(["a"]), bad]);
+    const decoder = new BatchDecoder(log, { fetchOffset: 0 });
+    assert.equal(decoder.next().nextOffset, 1);
+    assert.throws(() => decoder.next(), /offset 1: CRC-32C/);
+    assert.throws(() => decoder.next(), /offset 1: CRC-32C/);
+  });
+
+  it("a cut off end is the same for every call", () => {
+    const log = Buffer.concat([batch(["a"]), batch(["b"], { baseOffset: 1 })]);
+    const decoder = new BatchDecoder(log.subarray(0, -1), { fetchOffset: 0 });
+    for (const count of [1, 0, 0]) {
+      const { records, nextOffset, partial } = decoder.next();
+      assert.deepEqual([records.length, nextOffset, partial], [count, 1, true]);
+    }
   });
 });
 

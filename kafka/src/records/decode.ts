@@ -23,7 +23,12 @@ export interface DecodeOptions {
   readonly fetchOffset: number;
   /** As the fetch response lists them (read committed); their records are left out. */
   readonly abortedTransactions?: readonly AbortedTransaction[];
-  /** For all batches together. Default 256 MiB. */
+  /**
+   * A call of `next` ends with the batch that brings it to so many bytes, decompressed. It takes one
+   * whatever its size. Default: no such limit.
+   */
+  readonly maxBytes?: number;
+  /** The most that one call decompresses: a batch beyond it can't be read. Default 256 MiB. */
   readonly maxDecompressedBytes?: number;
 }
 
@@ -31,55 +36,89 @@ export interface DecodedBatches {
   readonly records: KafkaRecord[];
   /**
    * Where to go on: after the last batch that was read. It crosses compaction gaps, control batches
-   * and aborted transactions, so it moves even when there are no records. `fetchOffset` when the
-   * data holds not one complete batch.
+   * and aborted transactions, so it moves even when there are no records. Where the call began when
+   * the data holds not one more complete batch.
    */
   readonly nextOffset: number;
   /** Size of `records`: keys, values and headers, decompressed, with a few bytes for each. */
   readonly bytes: number;
-  /** The data goes on after `nextOffset`: with a cut off batch (normal), or one that can't be read. */
+  /**
+   * The data goes on after `nextOffset`: with what `maxBytes` left for the next call, a cut off batch
+   * (normal), or one that can't be read.
+   */
   readonly partial: boolean;
 }
 
 const defaultMaxDecompressedBytes = 256 * 1024 * 1024;
 
 /**
- * Decodes what a fetch returned for one partition: record batches of version 2, with their CRC-32C
- * checked; the last may be cut off.
- *
- * A batch that can't be read throws only when it is the first: otherwise decoding ends before it, so
- * that what precedes it is not lost, and the next fetch begins with it. The error is a KafkaError
- * with the batch's offset in its message, and the code "corrupt-batch", "unsupported" (a format from
- * before Kafka 0.11), or "record-too-large" (more than `maxDecompressedBytes`).
+ * Decodes what a fetch returned for one partition, some batches a call: record batches of version 2,
+ * with their CRC-32C checked; the last may be cut off. A compressed answer is many times larger
+ * decoded: who takes it piece by piece holds one piece, and no more.
  */
-export function decodeBatches(data: Buffer, options: DecodeOptions): DecodedBatches {
-  const { fetchOffset } = options;
-  const aborted = new AbortedRanges(options.abortedTransactions);
-  let decompressedLeft = options.maxDecompressedBytes ?? defaultMaxDecompressedBytes;
-  const records: KafkaRecord[] = [];
-  let nextOffset = fetchOffset;
-  let position = 0;
-  let bytes = 0;
-  while (position < data.length) {
-    const complete = records.length;
-    try {
-      const batch = readHeader(data, position, nextOffset, nextOffset > fetchOffset);
-      if (batch === undefined) break;
-      if (!isHidden(batch, data, position, aborted) && batch.lastOffset >= fetchOffset) {
-        const body = bodyOf(batch, data, position, decompressedLeft);
-        if (body.data !== data) decompressedLeft -= body.data.length;
-        bytes += readRecords(body, batch, fetchOffset, records);
-      }
-      nextOffset = Math.max(nextOffset, batch.lastOffset + 1);
-      position = batch.end;
-    } catch (error) {
-      if (!(error instanceof BatchFault)) throw error;
-      if (nextOffset === fetchOffset) throw asKafkaError(error, data, position);
-      records.length = complete;
-      break;
-    }
+export class BatchDecoder {
+  readonly #data: Buffer;
+  readonly #fetchOffset: number;
+  readonly #maxBytes: number;
+  readonly #maxDecompressedBytes: number;
+  readonly #aborted: AbortedRanges;
+  #nextOffset: number;
+  #position = 0;
+
+  constructor(data: Buffer, options: DecodeOptions) {
+    this.#data = data;
+    this.#fetchOffset = options.fetchOffset;
+    this.#nextOffset = options.fetchOffset;
+    this.#maxBytes = options.maxBytes ?? Number.POSITIVE_INFINITY;
+    this.#maxDecompressedBytes = options.maxDecompressedBytes ?? defaultMaxDecompressedBytes;
+    this.#aborted = new AbortedRanges(options.abortedTransactions);
   }
-  return { records, nextOffset, bytes, partial: position < data.length };
+
+  /**
+   * A batch that can't be read throws only when it is the first of a call: otherwise the call ends
+   * before it, so that what precedes it is not lost, and the next begins with it. The error is a
+   * KafkaError with the batch's offset in its message, and the code "corrupt-batch", "unsupported"
+   * (a format from before Kafka 0.11), or "record-too-large" (more than `maxDecompressedBytes`).
+   */
+  next(): DecodedBatches {
+    const data = this.#data;
+    const fetchOffset = this.#fetchOffset;
+    const startOffset = this.#nextOffset;
+    const records: KafkaRecord[] = [];
+    let decompressedLeft = this.#maxDecompressedBytes;
+    let held = 0;
+    let bytes = 0;
+    while (this.#position < data.length && held < this.#maxBytes) {
+      const position = this.#position;
+      const complete = records.length;
+      try {
+        const follows = this.#nextOffset > fetchOffset;
+        const batch = readHeader(data, position, this.#nextOffset, follows);
+        if (batch === undefined) break;
+        if (!isHidden(batch, data, position, this.#aborted) && batch.lastOffset >= fetchOffset) {
+          const body = bodyOf(batch, data, position, decompressedLeft);
+          const compressed = body.data !== data;
+          if (compressed) decompressedLeft -= body.data.length;
+          held += compressed ? body.data.length : batch.end - position;
+          bytes += readRecords(body, batch, fetchOffset, records);
+        }
+        this.#nextOffset = Math.max(this.#nextOffset, batch.lastOffset + 1);
+        this.#position = batch.end;
+      } catch (error) {
+        if (!(error instanceof BatchFault)) throw error;
+        if (this.#nextOffset === startOffset) throw asKafkaError(error, data, position);
+        records.length = complete;
+        break;
+      }
+    }
+    const partial = this.#position < data.length;
+    return { records, nextOffset: this.#nextOffset, bytes, partial };
+  }
+}
+
+/** All that can be read at once: the first call of a `BatchDecoder`. */
+export function decodeBatches(data: Buffer, options: DecodeOptions): DecodedBatches {
+  return new BatchDecoder(data, options).next();
 }
 
 interface BatchHeader {

@@ -1,6 +1,7 @@
 export type { AbortedTransaction } from "./aborted.ts";
 export type { WritableCompression } from "./compression.ts";
 export {
+  BatchDecoder,
   type DecodedBatches,
   type DecodeOptions,
   decodeBatches,

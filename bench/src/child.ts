@@ -2,13 +2,12 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { Measure, MeterReport } from "./meter.ts";
+import type { Measure, MeterReport, Stamp } from "./meter.ts";
 
 export interface ConsumerJob {
   readonly bootstrapServers: readonly string[];
   readonly zookeeper: string;
   readonly topic: string;
-  readonly partitions: number;
   readonly group: string;
   readonly measure: Measure;
   readonly mode: "pull" | "push";
@@ -28,6 +27,11 @@ export interface ProducerJob {
   readonly records: number;
 }
 
+export interface ProxyJob {
+  /** As a configuration file would say it. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
 /** What a child says to the bench. */
 export type Said = "ready" | "done" | MeterReport;
 
@@ -35,9 +39,10 @@ export interface Child {
   readonly pid: number;
   readonly ready: boolean;
   readonly done: boolean;
-  /** Records handled, and all values of its meter so far. */
+  /** Records seen, and all that its meter found so far. */
   readonly count: number;
   readonly values: readonly number[];
+  readonly stamps: readonly Stamp[];
   /** Throws when it has ended by itself. */
   check(): void;
   /** SIGTERM; resolves when it has closed what it had and ended. */
@@ -50,8 +55,8 @@ process.once("exit", () => {
 });
 
 export function startChild(
-  file: "bare-consumer.ts" | "source-only.ts" | "sdk-worker.ts" | "producer.ts",
-  job: ConsumerJob | ProducerJob,
+  file: "bare-consumer.ts" | "stamped-proxy.ts" | "sdk-worker.ts" | "producer.ts",
+  job: ConsumerJob | ProducerJob | ProxyJob,
 ): Child {
   const child = fork(join(import.meta.dirname, file), [JSON.stringify(job)], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
@@ -64,18 +69,21 @@ export function startChild(
   let done = false;
   let count = 0;
   const values: number[] = [];
+  const stamps: Stamp[] = [];
   child.on("message", (said: Said) => {
     if (said === "ready") ready = true;
     else if (said === "done") done = true;
     else {
       count = said.count;
       for (const value of said.values) values.push(value);
+      for (const stamp of said.stamps) stamps.push(stamp);
     }
   });
   const ended = () => child.exitCode !== null || child.signalCode !== null;
   return {
     pid: child.pid ?? -1,
     values,
+    stamps,
     get ready() {
       return ready;
     },

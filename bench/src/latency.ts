@@ -1,16 +1,21 @@
 import type { KafkaCluster } from "../../test/servers/index.ts";
+import { addedMs } from "./added.ts";
 import { startChild } from "./child.ts";
 import type { Options } from "./options.ts";
 import { quantile } from "./stats.ts";
 import type { Subject } from "./subjects.ts";
 import { waitFor } from "./wait.ts";
 
-/** Milliseconds from the producer's send to the start of the handler. */
-export interface LatencyRound {
+export interface Percentiles {
   readonly p50Ms: number;
   readonly p99Ms: number;
-  readonly maxMs: number;
-  readonly samples: number;
+}
+
+/** Of one round's records. Behind a proxy, where each is stamped as it arrives, the two parts of the way too. */
+export interface LatencyRound {
+  readonly produceToHandler: Percentiles;
+  readonly produceToArrival?: Percentiles;
+  readonly arrivalToHandler?: Percentiles;
 }
 
 const warmupSeconds = 2;
@@ -39,17 +44,24 @@ export async function latencyRound(
     records,
   });
   const samples = () => round.consumers.flatMap(({ values }) => values);
+  const { arrivals } = round;
   await waitFor(`${subject.name}: ${records} records`, signal, () => {
     round.check();
     producer.check();
-    return producer.done && samples().length >= records;
+    const arrived = arrivals?.values.length ?? records;
+    return producer.done && arrived >= records && samples().length >= records;
   });
   await Promise.all([producer.stop(), round.stop()]);
-  const found = samples();
+  const produceToHandler = percentiles(samples());
+  if (arrivals === undefined) return { produceToHandler };
+  const handled = round.consumers.flatMap(({ stamps }) => stamps);
   return {
-    p50Ms: quantile(found, 0.5),
-    p99Ms: quantile(found, 0.99),
-    maxMs: quantile(found, 1),
-    samples: found.length,
+    produceToHandler,
+    produceToArrival: percentiles(arrivals.values),
+    arrivalToHandler: percentiles(addedMs(arrivals.stamps, handled)),
   };
+}
+
+function percentiles(values: readonly number[]): Percentiles {
+  return { p50Ms: quantile(values, 0.5), p99Ms: quantile(values, 0.99) };
 }

@@ -8,7 +8,7 @@ test("throughput: one mark every so many records, each reported once", () => {
   const { count, values } = meter.report();
   assert.equal(count, 2 * markEvery + 1);
   assert.equal(values.length, 2);
-  assert.deepEqual(meter.report(), { count, values: [] });
+  assert.deepEqual(meter.report(), { count, values: [], stamps: [] });
 });
 
 test("latency: from the stamp to now; a warm-up record is counted and not measured", () => {
@@ -16,11 +16,17 @@ test("latency: from the stamp to now; a warm-up record is counted and not measur
   // Values come as slices of something larger.
   const value = Buffer.alloc(64).subarray(8, 40);
   writeStamp(value, 0);
+  meter.take(value, { partition: 1, offset: 10 });
+  const sentAt = hostClockMs() - 5;
+  writeStamp(value, sentAt);
+  meter.take(value, { partition: 1, offset: 11 });
   meter.take(value);
-  writeStamp(value, hostClockMs() - 5);
-  meter.take(value);
-  const { count, values } = meter.report();
-  assert.equal(count, 2);
-  assert.equal(values.length, 1);
+  const { count, values, stamps } = meter.report();
+  assert.equal(count, 3);
+  assert.equal(values.length, 2);
   assert.ok(values[0]! >= 5);
+  const [stamp, ...more] = stamps;
+  assert.ok(stamp);
+  assert.deepEqual([stamp.partition, stamp.offset, more.length], [1, 11, 0]);
+  assert.ok(Math.abs(stamp.atMs - sentAt - values[0]!) < 1e-6, "one reading of the clock for both");
 });

@@ -1,14 +1,14 @@
-import type { LatencyRound } from "./latency.ts";
+import type { LatencyRound, Percentiles } from "./latency.ts";
 import type { LeasesRound } from "./leases.ts";
 import type { Options } from "./options.ts";
 import { pairwise, type Spread, spread } from "./stats.ts";
-import { bareName, sourceName } from "./subjects.ts";
+import { bareName } from "./subjects.ts";
 import type { ThroughputRound } from "./throughput.ts";
 
 /** One line of the table: a figure, over the rounds. */
 export interface Figure {
   readonly part: "throughput" | "latency" | "leases";
-  /** `kafkajs`, `source`, `proxy-pull` or `proxy-push`. */
+  /** `kafkajs`, `proxy-pull` or `proxy-push`. */
   readonly subject: string;
   readonly name: string;
   readonly unit: string;
@@ -32,9 +32,7 @@ export function reportOf(
       ...[...throughput].flatMap(([subject, rounds]) =>
         throughputFigures(subject, rounds, throughput.get(bareName) ?? []),
       ),
-      ...[...latency].flatMap(([subject, rounds]) =>
-        latencyFigures(subject, rounds, latency.get(sourceName) ?? []),
-      ),
+      ...[...latency].flatMap(([subject, rounds]) => latencyFigures(subject, rounds)),
       ...(leases === undefined ? [] : leasesFigures(options, leases)),
     ],
   };
@@ -78,35 +76,30 @@ function throughputFigures(
   return figures;
 }
 
-function latencyFigures(
-  subject: string,
-  rounds: readonly LatencyRound[],
-  sourceRounds: readonly LatencyRound[],
-): Figure[] {
-  if (rounds.length === 0) return [];
-  return (["p50Ms", "p99Ms"] as const).flatMap((key) => {
-    const percentile = key.slice(0, 3);
-    const ours = rounds.map((round) => round[key]);
-    const theirs = sourceRounds.map((round) => round[key]);
-    const figure = (name: string, found: Spread): Figure => ({
-      part: "latency",
-      subject,
-      name,
-      unit: "ms",
-      spread: found,
+const ways = [
+  ["produce to handler", "produceToHandler"],
+  ["produce to arrival", "produceToArrival"],
+  ["arrival to handler", "arrivalToHandler"],
+] as const satisfies [string, keyof LatencyRound][];
+
+function latencyFigures(subject: string, rounds: readonly LatencyRound[]): Figure[] {
+  return ways.flatMap(([name, way]) => {
+    const found = rounds.flatMap((round): Percentiles[] => {
+      const percentiles = round[way];
+      return percentiles === undefined ? [] : [percentiles];
     });
-    const whole = figure(
-      `produce to ${subject === sourceName ? "arrival" : "handler"}, ${percentile}`,
-      spread(ours),
-    );
-    if (subject === bareName || subject === sourceName) return [whole];
-    return [
-      whole,
-      figure(
-        `arrival to handler, ${percentile}`,
-        pairwise(ours, theirs, (a, b) => a - b),
-      ),
-    ];
+    if (found.length === 0) return [];
+    return (["p50Ms", "p99Ms"] as const).map((key): Figure => {
+      const values = found.map((each) => each[key]);
+      const percentile = key.slice(0, 3);
+      return {
+        part: "latency",
+        subject,
+        name: `${name}, ${percentile}`,
+        unit: "ms",
+        spread: spread(values),
+      };
+    });
   });
 }
 

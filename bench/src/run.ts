@@ -3,7 +3,7 @@ import { type LatencyRound, latencyRound } from "./latency.ts";
 import { leasesRound } from "./leases.ts";
 import type { Options } from "./options.ts";
 import { type Report, reportOf } from "./report.ts";
-import { bare, proxied, type Servers, source, type Subject } from "./subjects.ts";
+import { bare, proxied, type Servers, type Subject } from "./subjects.ts";
 import { type ThroughputRound, throughputRound } from "./throughput.ts";
 
 const topic = "bench";
@@ -49,7 +49,7 @@ async function measureAll(
     );
   }
   const latency: Map<string, LatencyRound[]> = await interleaved(
-    [kafkajs, source(servers, options), ...workers],
+    [kafkajs, ...workers],
     options.latencyRounds,
     async (subject, group) => {
       const name = `latency-${group}`;
@@ -60,7 +60,8 @@ async function measureAll(
         options,
         signal,
       );
-      note(`${name}: p50 ${round.p50Ms.toFixed(2)} ms, p99 ${round.p99Ms.toFixed(2)} ms`);
+      const { p50Ms, p99Ms } = round.produceToHandler;
+      note(`${name}: p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms`);
       return round;
     },
   );

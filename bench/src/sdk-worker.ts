@@ -15,7 +15,7 @@ const proxy = await connect({
 const stopping = Promise.withResolvers<void>();
 const worker = proxy.work(
   (message) => {
-    meter.take(message.value);
+    meter.take(message.value, message);
     return job.hold === true ? stopping.promise : undefined;
   },
   { concurrency: job.concurrency },

@@ -1,5 +1,5 @@
-/** Who is measured: a bare kafkajs consumer, workers behind one proxy, and that proxy's source alone. */
-import { type ProxyProcess, startProxy } from "../../test/harness/index.ts";
+/** Who is measured: a bare kafkajs consumer, and workers behind one proxy. */
+import { startProxy } from "../../test/harness/index.ts";
 import type { KafkaCluster, ZooKeeperServer } from "../../test/servers/index.ts";
 import { type Child, type ConsumerJob, startChild } from "./child.ts";
 import type { Measure } from "./meter.ts";
@@ -15,6 +15,8 @@ export interface Servers {
 export interface Round {
   /** Processes whose handlers run. */
   readonly consumers: readonly Child[];
+  /** The process that stamps the arrival of each record, where latency is measured behind a proxy. */
+  readonly arrivals?: Child;
   /** Processes by role, for what they use. */
   readonly pids: Readonly<Record<string, readonly number[]>>;
   /** Throws when a process has ended by itself. */
@@ -29,33 +31,18 @@ export interface Subject {
 }
 
 export const bareName = "kafkajs";
-export const sourceName = "source";
 
 /** A kafkajs consumer as most programs have it. */
 export function bare(servers: Servers, options: Options): Subject {
-  return single(bareName, "bare-consumer.ts", servers, options);
-}
-
-/** The proxy's fetch loop alone: when records arrive in the source. It has no group and commits nothing. */
-export function source(servers: Servers, options: Options): Subject {
-  return single(sourceName, "source-only.ts", servers, options);
-}
-
-function single(
-  name: string,
-  file: "bare-consumer.ts" | "source-only.ts",
-  servers: Servers,
-  options: Options,
-): Subject {
   return {
-    name,
+    name: bareName,
     async start(topic, group, measure, signal) {
       const consumer = startChild(
-        file,
+        "bare-consumer.ts",
         jobOf(servers, options, { topic, group, measure, mode: "pull" }),
       );
       const check = () => consumer.check();
-      await waitFor(`${name} ready`, signal, () => {
+      await waitFor(`${bareName} ready`, signal, () => {
         check();
         return consumer.ready;
       });
@@ -77,33 +64,25 @@ export interface Particulars {
   readonly hold?: boolean;
 }
 
+/** One proxy, `kafkaproxy serve`; where latency is measured the same in a process that stamps arrivals. */
 export function proxied(
   servers: Servers,
   options: Options,
   mode: Mode,
-  { settings = {}, hold = false }: Particulars = {},
+  { settings: more = {}, hold = false }: Particulars = {},
 ): Subject {
   return {
     name: `proxy-${mode}`,
     async start(topic, group, measure, signal) {
-      const proxy = startProxy({
-        topic,
-        consumerGroup: group,
-        instance: `${group}-0`,
-        kafka: { bootstrapServers: servers.kafka.bootstrapServers },
-        zookeeper: { servers: servers.zookeeper.connectString },
-        listener: { host: "127.0.0.1", port: 0 },
-        admin: { host: "127.0.0.1", port: 0 },
-        ...settings,
-      });
-      await proxy.serving();
+      const settings = { ...settingsOf(servers, topic, group), ...more };
+      const proxy = measure === "latency" ? await stamped(settings, signal) : await plain(settings);
       const job = { ...jobOf(servers, options, { topic, group, measure, mode }), hold };
       const workers = Array.from({ length: options.workers }, () =>
         startChild("sdk-worker.ts", job),
       );
       const check = () => {
         for (const worker of workers) worker.check();
-        checkProxy(proxy);
+        proxy.check();
       };
       await waitFor("workers connected", signal, () => {
         check();
@@ -111,32 +90,83 @@ export function proxied(
       });
       return {
         consumers: workers,
+        ...(proxy.arrivals && { arrivals: proxy.arrivals }),
         pids: { proxy: [proxy.pid], workers: workers.map(({ pid }) => pid) },
         check,
         async stop() {
           await Promise.all(workers.map((worker) => worker.stop()));
-          const code = await proxy.stop();
-          if (code !== 0) throw new Error(`the proxy ended with ${code}:\n${proxy.log}`);
+          await proxy.stop();
         },
       };
     },
   };
 }
 
-function checkProxy(proxy: ProxyProcess): void {
-  if (proxy.state === "ended") throw new Error(`the proxy ended by itself:\n${proxy.log}`);
+interface RunningProxy {
+  readonly pid: number;
+  readonly arrivals?: Child;
+  check(): void;
+  stop(): Promise<void>;
+}
+
+async function plain(settings: Readonly<Record<string, unknown>>): Promise<RunningProxy> {
+  const proxy = startProxy(settings);
+  await proxy.serving();
+  return {
+    pid: proxy.pid,
+    check() {
+      if (proxy.state === "ended") throw new Error(`the proxy ended by itself:\n${proxy.log}`);
+    },
+    async stop() {
+      const code = await proxy.stop();
+      if (code !== 0) throw new Error(`the proxy ended with ${code}:\n${proxy.log}`);
+    },
+  };
+}
+
+async function stamped(
+  settings: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<RunningProxy> {
+  const proxy = startChild("stamped-proxy.ts", { settings });
+  await waitFor("the proxy serving", signal, () => {
+    proxy.check();
+    return proxy.ready;
+  });
+  return {
+    pid: proxy.pid,
+    arrivals: proxy,
+    check: () => proxy.check(),
+    stop: () => proxy.stop(),
+  };
+}
+
+/** Every setting that is not about this machine is at its default. */
+function settingsOf(
+  { kafka, zookeeper }: Servers,
+  topic: string,
+  group: string,
+): Record<string, unknown> {
+  return {
+    topic,
+    consumerGroup: group,
+    instance: `${group}-0`,
+    kafka: { bootstrapServers: kafka.bootstrapServers },
+    zookeeper: { servers: zookeeper.connectString },
+    listener: { host: "127.0.0.1", port: 0 },
+    admin: { host: "127.0.0.1", port: 0 },
+  };
 }
 
 function jobOf(
   { kafka, zookeeper }: Servers,
-  { concurrency, partitions }: Options,
+  { concurrency }: Options,
   round: Pick<ConsumerJob, "topic" | "group" | "measure" | "mode">,
 ): ConsumerJob {
   return {
     bootstrapServers: kafka.bootstrapServers,
     zookeeper: zookeeper.connectString,
     concurrency,
-    partitions,
     ...round,
   };
 }

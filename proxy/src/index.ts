@@ -18,4 +18,5 @@ export {
   runProxy,
   type RunProxyOptions,
 } from "./run-proxy.ts";
+export { fetchedChannel, type FetchedMessage } from "./source/index.ts";
 export type { ProxyPartitionStatus, ProxyStatus, Reachability } from "./status.ts";

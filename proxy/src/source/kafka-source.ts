@@ -13,6 +13,7 @@ import type { DispatchPort, PartitionCommit, Takeover } from "../dispatch/index.
 import type { BirthStore } from "./birth-store.ts";
 import { Committer } from "./committer.ts";
 import type { Fence } from "./fence.ts";
+import { publishFetched } from "./fetched-channel.ts";
 import type { HandoverStore } from "./handover.ts";
 import { Intake, type IntakePorts } from "./intake.ts";
 import { memberStates } from "./member-states.ts";
@@ -268,6 +269,7 @@ export class KafkaSource implements RecordSource {
   }
 
   #batch(batch: FetchedBatch): void {
+    publishFetched(batch);
     this.#ends.set(batch.partition, batch.lastStableOffset);
     const records = batch.records.map((record) => this.#ownBytes.take(record));
     this.#intake.batch(batch.partition, records, batch.nextOffset);

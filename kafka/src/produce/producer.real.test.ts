@@ -72,6 +72,20 @@ test("what is written is what Kafka's own consumer reads, byte for byte", async 
   assert.equal(third?.value?.toString(), "third");
 });
 
+test("compressed, what is too large as it is fits, and is read byte for byte", async () => {
+  await kafka.createTopic("dense", { config: { "max.message.bytes": "1000" } });
+  const large = record("x".repeat(2_000));
+  await assert.rejects(producer.produce("dense", 0, [large]), refused("record-too-large"));
+  for (const compression of ["gzip", "zstd"] as const) {
+    await producer.produce("dense", 0, [large], { compression });
+  }
+  const found = await kafka.consumeAll("dense");
+  assert.deepEqual(
+    found.map(({ value }) => value?.toString()),
+    ["x".repeat(2_000), "x".repeat(2_000)],
+  );
+});
+
 test("refusals have their codes", async () => {
   await kafka.createTopic("small", { config: { "max.message.bytes": "1000" } });
   await assert.rejects(

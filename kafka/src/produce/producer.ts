@@ -2,7 +2,7 @@ import { Decoder, Encoder, messages } from "../connection/index.ts";
 import type { KafkaConnection, Message } from "../connection/index.ts";
 import { KafkaError } from "../errors.ts";
 import { onLeader, retried, safeOffset } from "../offsets/index.ts";
-import { encodeBatch } from "../records/index.ts";
+import { encodeBatch, type WritableCompression } from "../records/index.ts";
 
 /** A record to write; `headers` is the raw block: a zigzag varint count and the name/value pairs. */
 export interface RecordToProduce {
@@ -34,20 +34,22 @@ export class Producer {
   }
 
   /**
-   * One uncompressed batch. Retriable failures are retried for `deadlineMs` (default 30,000); a
-   * request that timed out may have been carried out, so that the batch can be there twice. Throws
-   * `record-too-large`, `topic-not-found`, `not-authorized`, `not-enough-replicas` and others.
+   * One batch, uncompressed unless `compression` says otherwise. Retriable failures are retried for
+   * `deadlineMs` (default 30,000); a request that timed out may have been carried out, so that the
+   * batch can be there twice. Throws `record-too-large`, `topic-not-found`, `not-authorized`,
+   * `not-enough-replicas` and others.
    */
   async produce(
     topic: string,
     partition: number,
     records: readonly RecordToProduce[],
-    options: { readonly deadlineMs?: number } = {},
+    options: { readonly deadlineMs?: number; readonly compression?: WritableCompression } = {},
   ): Promise<{ readonly baseOffset: number }> {
     if (records.length === 0) {
       throw new KafkaError("bad-arguments", `produce to ${topic}: there are no records`);
     }
-    const batch = encodeBatch(records);
+    const { compression = "none" } = options;
+    const batch = encodeBatch(records, { compression });
     return await onLeader(
       this.#connection,
       topic,

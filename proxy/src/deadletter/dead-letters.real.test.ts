@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { KafkaConnection, type Logger } from "@kafkaproxy/kafka";
@@ -254,7 +255,7 @@ test("a record that the dead-letter topic refuses as too large: a pointer in its
   const { letters, written, ...rest } = await office("large");
   letters.gained(0);
   letters.add(dead(0, 0));
-  letters.add(dead(0, 1, Buffer.alloc(200_000)));
+  letters.add(dead(0, 1, randomBytes(200_000)));
   letters.add(dead(0, 2));
   await until("durable", () => written.length === 3);
   await until("indexed", () => letters.status.retained === 3);
@@ -266,6 +267,22 @@ test("a record that the dead-letter topic refuses as too large: a pointer in its
   const whole = await letters.find("large:0:2");
   assert.ok(whole.kind === "found");
   assert.equal(whole.letter.pointer, false);
+  await rest.close();
+});
+
+test("a record that is larger than any request, and small compressed: whole, and the next one too", async () => {
+  await kafka.createTopic("bomb", { partitions: 1 });
+  const { letters, written, ...rest } = await office("bomb");
+  letters.gained(0);
+  const value = Buffer.alloc(120 * 1024 * 1024, "0123456789");
+  letters.add(dead(0, 0, value));
+  letters.add(dead(0, 1));
+  await until("durable", () => written.length === 2);
+  await until("indexed", () => letters.status.retained === 2);
+  const answer = await letters.find("bomb:0:0");
+  assert.ok(answer.kind === "found");
+  assert.equal(answer.letter.pointer, false);
+  assert.ok(value.equals(answer.letter.value ?? Buffer.alloc(0)));
   await rest.close();
 });
 

@@ -1,5 +1,5 @@
 import { KafkaError, type KafkaConnection, type Logger, Producer } from "@kafkaproxy/kafka";
-import type { Letter } from "./letter.ts";
+import { type Letter, letterBytes } from "./letter.ts";
 
 /** The dead-letter topic, as its writer sees it. */
 export interface LetterLog {
@@ -22,6 +22,11 @@ export interface KafkaLetterLogOptions {
 const refreshMs = 60_000;
 /** A write that does not succeed for this long is the writer's to try again: it says so, and a hand-over does not wait for it. */
 const produceDeadlineMs = 5_000;
+/**
+ * Compressed from the start above it: a request larger than the broker's `socket.request.max.bytes` (100 MiB by
+ * default) is not refused, its connection is cut, and that would be tried again for ever.
+ */
+const maxPlainBytes = 64 * 1024 * 1024;
 /** What our own headers may add to a record that just fitted the source. */
 const headerRoomBytes = 64 * 1024;
 /** Largest value of a 64-bit setting. */
@@ -46,15 +51,32 @@ export class KafkaLetterLog implements LetterLog {
     const { topic } = this.#options;
     try {
       const target = partition % (await this.partitionCount());
-      const { baseOffset } = await this.#producer.produce(topic, target, letters, {
-        deadlineMs: produceDeadlineMs,
-      });
+      const baseOffset = await this.#produce(target, letters);
       return { topic, partition: target, baseOffset };
     } catch (error) {
       if (error instanceof KafkaError && error.code === "topic-not-found") {
         this.#partitions = undefined;
       }
       throw error;
+    }
+  }
+
+  /** A topic's limit is on what it stores: records that the source holds compressed fit only so. */
+  async #produce(partition: number, letters: readonly Letter[]): Promise<number> {
+    const { topic } = this.#options;
+    const deadlineMs = produceDeadlineMs;
+    const produce = async (compression: "none" | "zstd"): Promise<number> =>
+      (await this.#producer.produce(topic, partition, letters, { deadlineMs, compression }))
+        .baseOffset;
+    // Every broker that we can fetch from knows zstd, and it holds the event loop a tenth of gzip's time.
+    if (letters.reduce((sum, letter) => sum + letterBytes(letter), 0) > maxPlainBytes) {
+      return await produce("zstd");
+    }
+    try {
+      return await produce("none");
+    } catch (error) {
+      if (!(error instanceof KafkaError) || error.code !== "record-too-large") throw error;
+      return await produce("zstd");
     }
   }
 

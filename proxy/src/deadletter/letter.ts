@@ -10,10 +10,15 @@ export interface Letter {
   readonly headers: Uint8Array;
 }
 
+/** Size of its key, value and headers. */
+export function letterBytes({ key, value, headers }: Letter): number {
+  return (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + headers.byteLength;
+}
+
 /**
  * How much of the record the dead-letter topic takes.
  * - `whole`: key, value, headers, timestamp, and our headers;
- * - `pointer`: no value, where the whole is refused as too large;
+ * - `pointer`: no value, where the whole is refused as too large, compressed too;
  * - `bare`: no value, no key, none of its own headers, where even that is refused.
  */
 export const letterForms = ["whole", "pointer", "bare"] as const;

@@ -1,6 +1,6 @@
 import { KafkaError, type Logger } from "@kafkaproxy/kafka";
 import type { DeadRecord } from "../dispatch/index.ts";
-import { type Letter, type LetterForm, letterForms, writeLetter } from "./letter.ts";
+import { type Letter, letterBytes, type LetterForm, letterForms, writeLetter } from "./letter.ts";
 import type { LetterLog } from "./letter-log.ts";
 
 /** A dead record that is durable in the dead-letter topic. */
@@ -197,8 +197,7 @@ export class LetterWriter {
         },
         waiting.form,
       );
-      const size =
-        (letter.key?.byteLength ?? 0) + (letter.value?.byteLength ?? 0) + letter.headers.byteLength;
+      const size = letterBytes(letter);
       if (batch.length > 0 && bytes + size > batchLimit.bytes) break;
       batch.push(waiting);
       letters.push(letter);

@@ -1,3 +1,4 @@
+import { wantsKafkaTls } from "@kafkaproxy/proxy";
 import type { KafkaProxy } from "./resource.ts";
 
 /** A proxy's configuration as written, in sections. */
@@ -22,8 +23,7 @@ export interface ProxySettings {
  */
 export function commonSettings({ metadata, spec }: KafkaProxy): ProxySettings {
   const { topic, consumerGroup, paused, queue, delivery, pull, push, commit } = spec;
-  const { caSecret, clientSecret, ...tls } = spec.kafka.tls;
-  const wantsTls = caSecret !== undefined || clientSecret !== undefined;
+  const { caSecret: _ca, clientSecret: _client, ...tls } = spec.kafka.tls;
   const { tls: _listenerTls, tokenSecret: _tokens, ...listener } = spec.listener;
   return {
     namespace: metadata.namespace,
@@ -32,7 +32,7 @@ export function commonSettings({ metadata, spec }: KafkaProxy): ProxySettings {
     paused,
     kafka: {
       ...spec.kafka,
-      tls: { ...(wantsTls ? { enabled: true } : {}), ...tls },
+      tls: { ...(wantsKafkaTls(spec.kafka.tls) ? { enabled: true } : {}), ...tls },
       ...(spec.kafka.sasl === undefined ? {} : { sasl: withoutSecret(spec.kafka.sasl) }),
     },
     zookeeper: {

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { KafkaConnection, type KafkaSettings } from "@kafkaproxy/kafka";
+import { wantsKafkaTls } from "@kafkaproxy/proxy";
 import { ZooKeeperSession } from "@kafkaproxy/zookeeper";
 import type { KafkaProxySpec } from "../api/index.ts";
 import type { SecretData } from "../desired/index.ts";
@@ -60,15 +61,15 @@ function valueOf(secrets: SecretData, reference: Reference): string {
   return Buffer.from(base64 ?? "", "base64").toString("utf8");
 }
 
-function kafkaSettings({ kafka }: KafkaProxySpec, secrets: SecretData): KafkaSettings {
-  const { caSecret, clientSecret, enabled, serverName, insecureSkipVerify } = kafka.tls;
-  const wantsTls = enabled ?? (caSecret !== undefined || clientSecret !== undefined);
+/** As its proxies connect. */
+export function kafkaSettings({ kafka }: KafkaProxySpec, secrets: SecretData): KafkaSettings {
+  const { caSecret, clientSecret, serverName, insecureSkipVerify } = kafka.tls;
   const client = (key: string): Reference =>
     clientSecret === undefined ? undefined : { name: clientSecret.name, key };
   return {
     bootstrapServers: kafka.bootstrapServers,
     clientId: "kafka-proxy-operator",
-    ...(wantsTls && {
+    ...(wantsKafkaTls(kafka.tls) && {
       tls: {
         ...(caSecret !== undefined && { ca: valueOf(secrets, caSecret) }),
         ...(clientSecret !== undefined && {

@@ -26,3 +26,12 @@ export const derived: Readonly<Record<string, (value: ValueOf) => unknown>> = {
     return typeof topic === "string" ? deadLetterTopic(topic) : undefined;
   },
 };
+
+/** TLS to the brokers is wanted when another key of its section is given, unless `enabled` says otherwise. */
+export function wantsKafkaTls(section: { readonly enabled?: boolean | undefined }): boolean {
+  const { enabled, ...others } = section;
+  return (
+    enabled ??
+    Object.values(others).some((value: unknown) => value !== undefined && value !== false)
+  );
+}

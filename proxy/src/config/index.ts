@@ -10,6 +10,7 @@ export {
   readKafkaCredentials,
   readZooKeeperCredentials,
 } from "./credentials.ts";
+export { wantsKafkaTls } from "./derived.ts";
 export type { KindOfValue } from "./kinds.ts";
 export { formatOf, loadConfig } from "./load-config.ts";
 export { type Machine, thisMachine } from "./normalise.ts";

@@ -1,6 +1,6 @@
 import { hostname, networkInterfaces } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
-import { deadLetterTopic, maxFrameBytes, requestTimeoutMs } from "./derived.ts";
+import { deadLetterTopic, maxFrameBytes, requestTimeoutMs, wantsKafkaTls } from "./derived.ts";
 import type { KafkaConfig, ListenerConfig, ProxyConfig } from "./proxy-config.ts";
 import type { environmentPlace, environmentSecrets, Settings } from "./schema.ts";
 import { Secret, type SecretSource } from "./secret.ts";
@@ -91,15 +91,11 @@ function placeOf(variable: keyof typeof environmentPlace, { env }: Surroundings)
 }
 
 function kafkaConfig({ kafka }: Settings, surroundings: Surroundings): KafkaConfig {
-  const { enabled, ...tls } = kafka.tls;
+  const { tls } = kafka;
   const path = (file: string): string => resolved(file, surroundings.file);
-  const wanted =
-    enabled ??
-    (tls.insecureSkipVerify ||
-      [tls.caFile, tls.certFile, tls.keyFile, tls.serverName].some((value) => value !== undefined));
   return {
     bootstrapServers: kafka.bootstrapServers,
-    tls: wanted
+    tls: wantsKafkaTls(tls)
       ? {
           caFile: tls.caFile && path(tls.caFile),
           certFile: tls.certFile && path(tls.certFile),

@@ -2,6 +2,7 @@
 export const problemReasons = [
   "SpecRefused",
   "SecretMissing",
+  "SecretUnreadable",
   "KafkaUnreachable",
   "KafkaLoginRefused",
   "TopicNotFound",
@@ -24,6 +25,8 @@ export interface Problem {
 export const advice: Readonly<Record<ProblemReason, string>> = {
   SpecRefused: "Correct spec; what runs is left as it was.",
   SecretMissing: "Make the Secret, or correct the reference; what runs is left running.",
+  SecretUnreadable:
+    "Let the operator's service account get Secrets there (helm upgrade gives the chart's rights back); what runs is left running.",
   KafkaUnreachable:
     "Check spec.kafka.bootstrapServers, the brokers, and the way from the operator to them; what runs is left running.",
   KafkaLoginRefused:

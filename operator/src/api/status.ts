@@ -100,7 +100,7 @@ export const statusSchema = described(
         ),
         lastAt: optional(z.string().meta({ format: "date-time" }), "When the last one died."),
       }),
-      "What could not be processed.",
+      "What could not be processed, as last counted over all partitions.",
     ),
   }),
   "What the operator has seen.",

@@ -122,19 +122,17 @@ test("what is not known of the topic leaves what runs as it is", () => {
 test("another value in a Secret changes the pods, another key of it does not", () => {
   const before = podsOf(desired(secured, securedFacts))?.template;
   assert.ok(before);
-  const again = { ...securedFacts, secrets: { hash: "another", missing: [] } };
+  const again = { ...securedFacts, secrets: { hash: "another", problems: [] } };
   assert.notDeepEqual(podsOf(desired(secured, again))?.template, before);
 });
 
 test("a missing Secret is named, and what runs is not touched", () => {
   const secrets = readSecrets(secured, { "kafka-login": { password: "cGFzcw==" } });
   assert.equal(secrets.hash, undefined);
-  assert.ok(
-    secrets.missing.includes(
-      "spec.kafka.tls.caSecret names Secret shop/kafka-ca, which is not there",
-    ),
-    secrets.missing.join("; "),
-  );
+  assert.deepEqual(secrets.problems[0], {
+    reason: "SecretMissing",
+    found: "spec.kafka.tls.caSecret names Secret shop/kafka-ca, which is not there",
+  });
   const result = desired(secured, { ...securedFacts, secrets });
   assert.equal(podsOf(result), undefined);
   assert.deepEqual(

@@ -24,7 +24,7 @@ export interface Desired {
 /**
  * The objects of a resource. Pure: the same resource and facts give the same objects.
  *
- * While a Secret is missing there is no StatefulSet and no configuration among them: what runs is left
+ * While a Secret can't be had there is no StatefulSet and no configuration among them: what runs is left
  * as it is, and new pods could not start.
  *
  * @throws ConfigError of @kafkaproxy/proxy when the proxy would refuse its configuration.
@@ -44,7 +44,7 @@ export function desired(resource: KafkaProxy, facts: Facts): Desired {
   onlyIf(spec.podDisruptionBudget.enabled, podDisruptionBudget(resource));
   onlyIf(spec.networkPolicy.enabled, networkPolicy(resource));
   if (facts.podMonitors) onlyIf(spec.podMonitor.enabled, podMonitor(resource));
-  if (facts.secrets.missing.length === 0) {
+  if (facts.secrets.problems.length === 0) {
     objects.push(proxyConfig(resource, config.text));
     objects.push(statefulSet(resource, facts, replicas.wanted, config.hash));
   }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type KafkaProxy, secretReferences } from "../api/index.ts";
+import { type KafkaProxy, type Problem, secretReferences } from "../api/index.ts";
 
 /** What was observed outside of the resource. */
 export interface Facts {
@@ -18,29 +18,44 @@ export interface Facts {
 }
 
 export interface SecretsFact {
-  /** Over all values that the resource takes from Secrets; undefined when one is missing, "" when it takes none. */
+  /** Over all values that the resource takes from Secrets; undefined when one can't be had, "" when it takes none. */
   readonly hash: string | undefined;
-  /** Each that is missing, in words. */
-  readonly missing: readonly string[];
+  /** SecretMissing or SecretUnreadable for each that can't be had. */
+  readonly problems: readonly Problem[];
 }
 
 /** Data of Secrets by name, base64 as the API server gives it; undefined for one that is not there. */
 export type SecretData = Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
 
-/** What the resource's Secrets say. Keys that it does not take do not matter. */
-export function readSecrets({ metadata, spec }: KafkaProxy, data: SecretData): SecretsFact {
-  const missing: string[] = [];
+/**
+ * What the resource's Secrets say. Keys that it does not take do not matter.
+ *
+ * @param refused the API server's words by name, for Secrets that the operator may not read.
+ */
+export function readSecrets(
+  { metadata, spec }: KafkaProxy,
+  data: SecretData,
+  refused: Readonly<Record<string, string>> = {},
+): SecretsFact {
+  const problems = new Map<string, Problem>();
   const values: string[] = [];
   for (const { field, secret, key, file } of secretReferences(spec)) {
     const value = data[secret]?.[key];
-    if (value === undefined) {
-      const what = data[secret] === undefined ? "which is not there" : `which has no key ${key}`;
-      missing.push(`${field} names Secret ${metadata.namespace}/${secret}, ${what}`);
-    } else values.push(`${file}=${value}`);
+    if (value !== undefined) {
+      values.push(`${file}=${value}`);
+      continue;
+    }
+    const names = `${field} names Secret ${metadata.namespace}/${secret}`;
+    const words = refused[secret];
+    const what = data[secret] === undefined ? "which is not there" : `which has no key ${key}`;
+    const problem: Problem =
+      words === undefined
+        ? { reason: "SecretMissing", found: `${names}, ${what}` }
+        : { reason: "SecretUnreadable", found: `${names}, which may not be read: ${words}` };
+    problems.set(problem.found, problem);
   }
-  const unique = [...new Set(missing)];
-  if (unique.length > 0) return { hash: undefined, missing: unique };
-  return { hash: values.length === 0 ? "" : hashOf(values), missing: [] };
+  if (problems.size > 0) return { hash: undefined, problems: [...problems.values()] };
+  return { hash: values.length === 0 ? "" : hashOf(values), problems: [] };
 }
 
 /** 16 hexadecimal digits of a value's SHA-256. */

@@ -24,7 +24,7 @@ function proxyFile(tls: object): string {
     image: "kafka-proxy",
     partitions: 1,
     running: undefined,
-    secrets: { hash: "", missing: [] },
+    secrets: { hash: "", problems: [] },
     podMonitors: false,
   });
   const texts = objects.flatMap((object) => Object.values((object["data"] as object) ?? {}));

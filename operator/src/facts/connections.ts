@@ -1,18 +1,25 @@
 import { hash } from "node:crypto";
-import { KafkaConnection, type KafkaSettings } from "@kafkaproxy/kafka";
+import { GroupOffsets, KafkaConnection, type KafkaSettings } from "@kafkaproxy/kafka";
 import { wantsKafkaTls } from "@kafkaproxy/proxy";
+import { groupPath } from "@kafkaproxy/wire";
 import { ZooKeeperSession } from "@kafkaproxy/zookeeper";
-import type { KafkaProxySpec } from "../api/index.ts";
+import type { KafkaProxy, KafkaProxySpec } from "../api/index.ts";
 import type { SecretData } from "../desired/index.ts";
 import type { Logger } from "../runtime/index.ts";
 import { SharedPool } from "./shared-pool.ts";
 
-/** What a resource's servers are asked over. */
+/** A resource's servers, and what they are asked. */
 export interface Connections {
-  readonly kafka: KafkaConnection;
-  readonly zookeeper: ZooKeeperSession;
+  /** Partitions of its topic. @throws KafkaError */
+  partitions(): Promise<number>;
+  /** Records that its group has not settled. @throws KafkaError */
+  lag(): Promise<number>;
+  /** That ZooKeeper is there, and lets us read what there is of its group. @throws ZooKeeperError */
+  checkZooKeeper(): Promise<void>;
   release(): Promise<void>;
 }
+
+const connectWithinMs = 6_000;
 
 /** One connection for each cluster and credentials, however many resources name it. */
 export class ConnectionPool {
@@ -25,7 +32,7 @@ export class ConnectionPool {
   }
 
   /** `secrets` has every value that the specification takes for its connections. */
-  acquire(spec: KafkaProxySpec, secrets: SecretData): Connections {
+  acquire({ metadata, spec }: KafkaProxy, secrets: SecretData): Connections {
     const settings = kafkaSettings(spec, secrets);
     const session = zooKeeperSettings(spec, secrets);
     const kafka = this.#kafka.acquire(
@@ -37,13 +44,33 @@ export class ConnectionPool {
       made.start();
       return made;
     });
+    const { topic, consumerGroup } = spec;
+    const offsets = new GroupOffsets(kafka.value, consumerGroup, topic);
+    const { root } = spec.zookeeper;
+    const group = groupPath({ root, namespace: metadata.namespace, topic, consumerGroup });
     return {
-      kafka: kafka.value,
-      zookeeper: zookeeper.value,
+      partitions: async () => (await kafka.value.partitions(topic)).length,
+      lag: async () => [...(await offsets.lag()).values()].reduce((sum, { lag }) => sum + lag, 0),
+      checkZooKeeper: async () => {
+        await zookeeper.value.connected({ timeoutMs: connectWithinMs });
+        await readNearest(zookeeper.value, group, root);
+      },
       release: async () => {
         await Promise.all([kafka.release(), zookeeper.release()]);
       },
     };
+  }
+}
+
+/**
+ * Reads `path`, or what is there of the way to it from `root` on. ZooKeeper takes any digest at the
+ * log-in: that it is a wrong one is seen when it is used.
+ */
+async function readNearest(session: ZooKeeperSession, path: string, root: string): Promise<void> {
+  let at = path;
+  while (at.length >= root.length && at !== "") {
+    if ((await session.get(at)) !== undefined) return;
+    at = at.slice(0, at.lastIndexOf("/"));
   }
 }
 

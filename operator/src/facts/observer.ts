@@ -1,53 +1,29 @@
 import { isDeepStrictEqual } from "node:util";
-import { GroupOffsets } from "@kafkaproxy/kafka";
-import {
-  type DeadLetters,
-  type KafkaProxy,
-  type Lag,
-  type Problem,
-  secretReferences,
-} from "../api/index.ts";
-import { readSecrets, type SecretData, type SecretsFact } from "../desired/index.ts";
-import {
-  backoffMs,
-  isKubeError,
-  type KubeClient,
-  type Logger,
-  pathOf,
-  pause,
-} from "../runtime/index.ts";
+import { type KafkaProxy, type Lag, type Problem, secretReferences } from "../api/index.ts";
+import type { SecretData, SecretsFact } from "../desired/index.ts";
+import { backoffMs, type KubeClient, type Logger, pause, unlessAborted } from "../runtime/index.ts";
 import type { ConnectionPool, Connections } from "./connections.ts";
-import { askPods, type PodAddress, shortAge } from "./pod-status.ts";
+import { askPods, type PodAddress, podsFact, shortAge } from "./pod-status.ts";
 import { kafkaProblem, zooKeeperProblem } from "./problems.ts";
-
-/** What was seen outside of the API's objects. */
-export interface ResourceFacts {
-  readonly secrets: SecretsFact;
-  /** undefined when they could not just be read. */
-  readonly partitions: number | undefined;
-  readonly lag: Lag | undefined;
-  readonly deadLetters: DeadLetters | undefined;
-  readonly problems: readonly Problem[];
-}
+import { seeSecrets } from "./secrets.ts";
+import { nextTold, type ResourceFacts, type Told } from "./told.ts";
 
 export interface ObserverOptions {
   readonly client: KubeClient;
-  readonly pool: ConnectionPool;
+  readonly pool: Pick<ConnectionPool, "acquire">;
   /** The pods of a resource that run. */
   readonly pods: (resource: KafkaProxy) => readonly PodAddress[];
   /** The facts have changed. */
   readonly onChange: () => void;
   readonly logger: Logger;
   readonly random: () => number;
-  /** Between two looks. Default 10,000: lag is written no more often. */
+  /** Between two looks, and between two values of lag or dead letters that are told. Default 10,000. */
   readonly everyMs?: number;
 }
 
-const secretKind = { apiVersion: "v1", kind: "Secret", plural: "secrets" };
 const defaultEveryMs = 10_000;
 /** After a failure, doubling; short enough for what heals to be seen within half a minute. */
 const failedBackoff = { firstMs: 1_000, maxMs: 10_000 };
-const connectWithinMs = 6_000;
 /** A failure that comes at once may be a leader that moves: only the second in a row is told. One that took longer is. */
 const failuresToTell = 2;
 const failedAtOnceMs = 3_000;
@@ -68,7 +44,7 @@ export class Observer {
   readonly #ended = new AbortController();
   readonly #running: Promise<void>;
   #resource: KafkaProxy;
-  #facts: ResourceFacts | undefined;
+  #told: Told | undefined;
   #connections: { readonly over: SecretsFact["hash"]; readonly are: Connections } | undefined;
   #failures = 0;
 
@@ -80,7 +56,7 @@ export class Observer {
 
   /** undefined until the first look has ended. */
   get facts(): ResourceFacts | undefined {
-    return this.#facts;
+    return this.#told?.facts;
   }
 
   /** False when the resource names other servers or Secrets than this one looks at. */
@@ -90,23 +66,20 @@ export class Observer {
     return true;
   }
 
+  /** Waits for no answer that is still on its way. */
   async close(): Promise<void> {
     this.#ended.abort();
     await this.#running;
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { everyMs = defaultEveryMs, random, logger, onChange } = this.#options;
+    const { everyMs = defaultEveryMs, random, logger } = this.#options;
     while (!signal.aborted) {
       try {
-        const { facts, failed, passing } = await this.#look(signal);
-        if (signal.aborted) break;
-        this.#failures = failed ? this.#failures + 1 : 0;
-        const told = !passing || this.#facts !== undefined;
-        if (told && !isDeepStrictEqual(facts, this.#facts)) {
-          this.#facts = facts;
-          onChange();
-        }
+        const look = await unlessAborted(this.#look(signal), signal);
+        if (look === undefined) break;
+        this.#failures = look.failed ? this.#failures + 1 : 0;
+        if (!look.passing || this.#told !== undefined) this.#tell(look.facts, everyMs);
       } catch (error) {
         if (signal.aborted) break;
         this.#failures += 1;
@@ -114,97 +87,89 @@ export class Observer {
       }
       const waitMs =
         this.#failures === 0
-          ? everyMs * (0.9 + 0.2 * random())
+          ? everyMs * (1 + 0.1 * random())
           : backoffMs(this.#failures - 1, failedBackoff, random);
       await pause(waitMs, signal);
     }
     await this.#connections?.are.release();
   }
 
+  #tell(seen: ResourceFacts, everyMs: number): void {
+    const before = this.#told?.facts;
+    this.#told = nextTold(this.#told, seen, { now: performance.now(), everyMs });
+    if (!isDeepStrictEqual(this.#told.facts, before)) this.#options.onChange();
+  }
+
   async #look(signal: AbortSignal): Promise<Look> {
     const resource = this.#resource;
+    const { client, pods } = this.#options;
     const startedAt = performance.now();
-    const data = await this.#readSecrets(resource, signal);
-    const secrets = readSecrets(resource, data);
-    const [seen, pods] = await Promise.all([
+    const { data, fact: secrets } = await seeSecrets(client, resource, signal);
+    const [{ problems, partitions, messages }, answers] = await Promise.all([
       secrets.hash === undefined
         ? { problems: [], partitions: undefined, messages: undefined }
-        : this.#askServers(resource, secrets.hash, data),
-      askPods(this.#options.pods(resource), resource.spec.admin.port, signal),
+        : this.#askServers(resource, secrets.hash, data, signal),
+      askPods(pods(resource), resource.spec.admin.port, signal),
     ]);
-    const { problems, partitions, messages } = seen;
     const failed = problems.length > 0;
     const atOnce = performance.now() - startedAt < failedAtOnceMs;
     const passing = failed && atOnce && this.#failures + 1 < failuresToTell;
-    const before = passing ? this.#facts : undefined;
-    const missing = secrets.missing.map((found): Problem => ({ reason: "SecretMissing", found }));
-    const lag = lagOf(messages, pods.oldestAgeMs);
+    const known = this.#told?.facts;
+    const before = passing ? known : undefined;
+    const { oldestAgeMs, deadLetters } = podsFact(answers, partitions);
     return {
       failed,
       passing,
       facts: {
         secrets,
         partitions: partitions ?? before?.partitions,
-        lag: lag ?? before?.lag,
-        deadLetters: pods.deadLetters,
-        problems: [...missing, ...(before === undefined ? problems : before.problems)],
+        lag: lagOf(messages, oldestAgeMs) ?? before?.lag,
+        // They do not go away because a pod is silent, or because there is none.
+        deadLetters: deadLetters ?? known?.deadLetters ?? resource.status?.deadLetters,
+        problems: [...secrets.problems, ...(before?.problems ?? problems)],
       },
     };
   }
 
   /** Kafka and ZooKeeper at the same time; what fails is a problem, not an error. */
-  async #askServers(resource: KafkaProxy, secretsHash: string, data: SecretData) {
+  async #askServers(
+    resource: KafkaProxy,
+    secretsHash: string,
+    data: SecretData,
+    signal: AbortSignal,
+  ) {
     const { spec } = resource;
     if (this.#connections?.over !== secretsHash) {
       await this.#connections?.are.release();
+      // Nobody would let them go.
+      signal.throwIfAborted();
       this.#connections = {
         over: secretsHash,
-        are: this.#options.pool.acquire(spec, data),
+        are: this.#options.pool.acquire(resource, data),
       };
     }
-    const { kafka, zookeeper } = this.#connections.are;
-    const problems: Problem[] = [];
+    const { are } = this.#connections;
     let partitions: number | undefined;
     let messages: number | undefined;
-    const askKafka = async (): Promise<void> => {
+    const askKafka = async (): Promise<Problem[]> => {
       try {
-        partitions = (await kafka.partitions(spec.topic)).length;
-        const lags = await new GroupOffsets(kafka, spec.consumerGroup, spec.topic).lag();
-        messages = [...lags.values()].reduce((sum, { lag }) => sum + lag, 0);
+        partitions = await are.partitions();
+        messages = await are.lag();
+        return [];
       } catch (error) {
-        problems.push(kafkaProblem(error, spec));
+        return [kafkaProblem(error, spec)];
       }
     };
-    const askZooKeeper = async (): Promise<void> => {
+    const askZooKeeper = async (): Promise<Problem[]> => {
       try {
-        await zookeeper.connected({ timeoutMs: connectWithinMs });
+        await are.checkZooKeeper();
+        return [];
       } catch (error) {
-        problems.push(zooKeeperProblem(error, spec));
+        return [zooKeeperProblem(error, spec)];
       }
     };
-    await Promise.all([askKafka(), askZooKeeper()]);
+    const problems = (await Promise.all([askKafka(), askZooKeeper()])).flat();
     return { problems, partitions, messages };
-  }
-
-  /** One by one by name, so that the right to list Secrets is not needed. */
-  async #readSecrets({ metadata, spec }: KafkaProxy, signal: AbortSignal): Promise<SecretData> {
-    const data: Record<string, Readonly<Record<string, string>> | undefined> = {};
-    for (const { secret } of secretReferences(spec)) {
-      if (Object.hasOwn(data, secret)) continue;
-      const path = pathOf(secretKind, metadata.namespace, secret);
-      try {
-        const answer = await this.#options.client.request<{ data?: Record<string, string> }>(
-          "GET",
-          path,
-          { signal },
-        );
-        data[secret] = answer.data ?? {};
-      } catch (error) {
-        if (!isKubeError(error, "not-found")) throw error;
-        data[secret] = undefined;
-      }
-    }
-    return data;
   }
 }
 

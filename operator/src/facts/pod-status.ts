@@ -10,46 +10,53 @@ export interface PodAddress {
 export interface PodsFact {
   /** Of the oldest record that is not settled; undefined for none, or when no pod answers. */
   readonly oldestAgeMs: number | undefined;
-  /** undefined unless all pods have answered: a part of them knows a part of the letters. */
+  /** undefined unless every partition's owner has answered: each counts the letters of its own. */
   readonly deadLetters: DeadLetters | undefined;
 }
 
 /** As much of a proxy's /status as is looked at. */
-interface ProxyAnswer {
-  readonly partitions?: readonly { readonly oldestUnsettled?: { readonly ageMs?: number } }[];
+export interface ProxyAnswer {
+  readonly partitions?: readonly {
+    readonly partition?: number;
+    readonly oldestUnsettled?: { readonly ageMs?: number };
+  }[];
   readonly deadLetters?: { readonly retained?: number; readonly lastAt?: string };
 }
 
 const answerWithinMs = 3_000;
 
-/** Asks every pod. Never throws: a pod that does not answer says nothing. */
+/** What each pod answers; undefined for one that does not. Never throws. */
 export async function askPods(
   pods: readonly PodAddress[],
   port: number,
   signal: AbortSignal,
-): Promise<PodsFact> {
-  const answers = await Promise.all(pods.map(({ ip }) => ask(ip, port, signal)));
-  return podsFact(answers);
+): Promise<readonly (ProxyAnswer | undefined)[]> {
+  return await Promise.all(pods.map(({ ip }) => ask(ip, port, signal)));
 }
 
-/** Pure part of `askPods`: an answer for each pod, undefined for none. */
-export function podsFact(answers: readonly (ProxyAnswer | undefined)[]): PodsFact {
+/** All answers together; `partitions` is how many the topic has, undefined when that is not known. */
+export function podsFact(
+  answers: readonly (ProxyAnswer | undefined)[],
+  partitions: number | undefined,
+): PodsFact {
   const given = answers.filter((answer) => answer !== undefined);
-  const ages = given.flatMap(({ partitions = [] }) =>
-    partitions.flatMap(({ oldestUnsettled }) => oldestUnsettled?.ageMs ?? []),
-  );
+  const owned = given.flatMap((answer) => answer.partitions ?? []);
+  const ages = owned.flatMap(({ oldestUnsettled }) => oldestUnsettled?.ageMs ?? []);
   const letters = given.flatMap(({ deadLetters }) => deadLetters ?? []);
-  const last = letters.flatMap(({ lastAt }) => lastAt ?? []).sort();
-  const lastAt = last.at(-1);
+  const lastAt = letters
+    .flatMap((one) => one.lastAt ?? [])
+    .sort()
+    .at(-1);
+  const answeredFor = new Set(owned.map(({ partition }) => partition)).size;
+  const whole = partitions !== undefined && answeredFor >= partitions;
   return {
     oldestAgeMs: ages.length === 0 ? undefined : Math.max(...ages),
-    deadLetters:
-      answers.length === 0 || letters.length < answers.length
-        ? undefined
-        : {
-            retained: letters.reduce((sum, { retained = 0 }) => sum + retained, 0),
-            ...(lastAt !== undefined && { lastAt }),
-          },
+    deadLetters: whole
+      ? {
+          retained: letters.reduce((sum, { retained = 0 }) => sum + retained, 0),
+          ...(lastAt !== undefined && { lastAt }),
+        }
+      : undefined,
   };
 }
 

@@ -19,3 +19,19 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
     // Aborted: the caller looks at the signal.
   }
 }
+
+/** What `work` gives, or undefined as soon as `signal` aborts: nobody waits for the rest of it then. */
+export async function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const abort = (): void => resolve(undefined);
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -7,7 +7,7 @@ export {
   type ApplyOptions,
   type ApplyResult,
 } from "./applier.ts";
-export { type BackoffOptions, backoffMs, pause } from "./backoff.ts";
+export { type BackoffOptions, backoffMs, pause, unlessAborted } from "./backoff.ts";
 export { EventRecorder, type EventRecorderOptions, type EventToRecord } from "./event-recorder.ts";
 export {
   guarded,

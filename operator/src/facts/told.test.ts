@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nextTold, type ResourceFacts } from "./told.ts";
+
+const facts = (messages: number | undefined, more: Partial<ResourceFacts> = {}): ResourceFacts => ({
+  secrets: { hash: "", problems: [] },
+  partitions: 1,
+  lag: messages === undefined ? undefined : { messages },
+  deadLetters: undefined,
+  problems: [],
+  ...more,
+});
+
+const at = (now: number) => ({ now, everyMs: 10_000 });
+
+test("another lag is told when the last one is 10 s old, and not before", () => {
+  const first = nextTold(undefined, facts(1), at(0));
+  assert.equal(first.facts.lag?.messages, 1);
+  const held = nextTold(first, facts(2), at(9_999));
+  assert.equal(held.facts.lag?.messages, 1);
+  assert.equal(nextTold(held, facts(undefined), at(9_999)).facts.lag?.messages, 1);
+  const second = nextTold(held, facts(3), at(10_000));
+  assert.equal(second.facts.lag?.messages, 3);
+  assert.equal(nextTold(second, facts(4), at(12_000)).facts.lag?.messages, 3);
+});
+
+test("so are dead letters", () => {
+  const first = nextTold(undefined, facts(0, { deadLetters: { retained: 1 } }), at(0));
+  const held = nextTold(first, facts(0, { deadLetters: { retained: 2 } }), at(5_000));
+  assert.deepEqual(held.facts.deadLetters, { retained: 1 });
+});
+
+test("a problem, and the first lag that is known, are told at once", () => {
+  const first = nextTold(undefined, facts(undefined), at(0));
+  const second = nextTold(first, facts(5), at(1_000));
+  assert.equal(second.facts.lag?.messages, 5);
+  const problem = { reason: "KafkaUnreachable", found: "away" } as const;
+  const third = nextTold(second, facts(6, { problems: [problem] }), at(2_000));
+  assert.deepEqual(third.facts.problems, [problem]);
+  assert.equal(third.facts.lag?.messages, 5);
+});
+
+test("a lag that stands still is no reason to hold the next one back", () => {
+  const first = nextTold(undefined, facts(1), at(0));
+  const same = nextTold(first, facts(1), at(9_000));
+  assert.equal(nextTold(same, facts(2), at(10_000)).facts.lag?.messages, 2);
+});

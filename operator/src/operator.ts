@@ -40,6 +40,8 @@ export type OperatorState = (typeof operatorStates)[number];
 export class Operator {
   readonly #options: OperatorOptions;
   readonly #client: HttpKubeClient;
+  /** With connections of its own: a renewal waits behind no other request. */
+  readonly #electionClient: HttpKubeClient | undefined;
   readonly #election: LeaderElection | undefined;
   readonly #metrics: Metrics;
   readonly #admin: Admin;
@@ -51,10 +53,12 @@ export class Operator {
   constructor(options: OperatorOptions) {
     const { access, admin, election, logger, podName = hostname() } = options;
     this.#options = options;
-    this.#client = new HttpKubeClient(access, { userAgent: `kafka-proxy-operator/${podName}` });
+    const userAgent = `kafka-proxy-operator/${podName}`;
+    this.#client = new HttpKubeClient(access, { userAgent });
     if (election !== undefined) {
+      this.#electionClient = new HttpKubeClient(access, { userAgent });
       this.#election = new LeaderElection({
-        client: this.#client,
+        client: this.#electionClient,
         namespace: election.namespace,
         name: election.lease,
         identity: election.identity ?? randomUUID(),
@@ -97,6 +101,7 @@ export class Operator {
     await this.#running;
     await this.#admin.close();
     this.#client.close();
+    this.#electionClient?.close();
   }
 
   async #run(signal: AbortSignal): Promise<void> {

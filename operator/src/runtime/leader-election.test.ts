@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { KubeClient } from "./kube-client.ts";
+import type { KubeClient, KubeRequest } from "./kube-client.ts";
 import { KubeError } from "./kube-error.ts";
 import { LeaderElection } from "./leader-election.ts";
+import type { Logger } from "./logger.ts";
 import { quiet, until } from "./test-api.ts";
 
 /** One Lease as the API server keeps it, with faults. */
 class LeaseServer {
   lease: { metadata: { resourceVersion: string }; spec: { holderIdentity?: string } } | undefined;
   version = 0;
+  looks = 0;
   #away = new Set<string>();
+  #hanging = new Set<string>();
+  /** Writes that are not answered now. */
+  unanswered = 0;
 
   /** Requests of this contender are not answered. */
   cut(identity: string): void {
@@ -20,10 +25,21 @@ class LeaseServer {
     this.#away.delete(identity);
   }
 
+  /** Writes of this contender get no answer, ever. */
+  hang(identity: string): void {
+    this.#hanging.add(identity);
+  }
+
   client(identity: string): KubeClient {
     return {
-      request: async <T>(verb: string, _path: string, request?: { body?: unknown }): Promise<T> => {
+      request: async <T>(verb: string, _path: string, request?: KubeRequest): Promise<T> => {
         await new Promise((resolve) => setTimeout(resolve, 1));
+        if (verb !== "GET" && this.#hanging.has(identity)) {
+          this.unanswered += 1;
+          await new Promise((resolve) => request?.signal?.addEventListener("abort", resolve));
+          this.unanswered -= 1;
+          throw new KubeError("aborted", "told to stop");
+        }
         if (this.#away.has(identity)) throw new KubeError("unreachable", "cut");
         return this.#serve(verb, request?.body) as T;
       },
@@ -37,6 +53,7 @@ class LeaseServer {
   #serve(verb: string, body: unknown): unknown {
     const given = body as LeaseServer["lease"];
     if (verb === "GET") {
+      this.looks += 1;
       if (this.lease === undefined) throw new KubeError("not-found", "no lease");
       return structuredClone(this.lease);
     }
@@ -53,7 +70,12 @@ class LeaseServer {
   }
 }
 
-function contend(server: LeaseServer, identity: string, leaders: Set<string>) {
+function contend(
+  server: LeaseServer,
+  identity: string,
+  leaders: Set<string>,
+  logger: Logger = quiet,
+) {
   const stop = new AbortController();
   const election = new LeaderElection({
     client: server.client(identity),
@@ -63,7 +85,7 @@ function contend(server: LeaseServer, identity: string, leaders: Set<string>) {
     leaseDurationMs: 1_500,
     renewDeadlineMs: 1_000,
     retryMs: 100,
-    logger: quiet,
+    logger,
   });
   const ended = election.run(async (signal) => {
     assert.deepEqual([...leaders], [], `${identity} leads beside another`);
@@ -109,6 +131,76 @@ test("a leader that can't renew stops before another can begin, and contends aga
   await b.close();
   await until("a leads again", () => leaders.has("a"));
   await a.close();
+});
+
+test("a renewal that hangs does not keep the work going beyond the deadline", async () => {
+  const server = new LeaseServer();
+  const leaders = new Set<string>();
+  const a = contend(server, "a", leaders);
+  await until("a leads", () => leaders.has("a"));
+  const b = contend(server, "b", leaders);
+  server.hang("a");
+  await until("a renewal hangs", () => server.unanswered === 1);
+  await until("a has stopped", () => leaders.size === 0, 5_000);
+  assert.equal(server.lease?.spec.holderIdentity, "a", "the lease is not run out yet");
+  assert.throws(() => a.election.check(), { code: "not-leading" });
+  await until("b leads", () => leaders.has("b"));
+  await b.close();
+  await a.close();
+});
+
+test("once check() has thrown the work is told to stop, and the lease is contended for again when it has", async () => {
+  const server = new LeaseServer();
+  const stop = new AbortController();
+  const election = new LeaderElection({
+    client: server.client("a"),
+    namespace: "ns",
+    name: "lease",
+    identity: "a",
+    leaseDurationMs: 300,
+    renewDeadlineMs: 200,
+    retryMs: 20,
+    logger: quiet,
+  });
+  let terms = 0;
+  const ended = election.run(async (signal) => {
+    terms += 1;
+    if (terms > 1) {
+      stop.abort();
+      return;
+    }
+    // As a process that was frozen.
+    const frozenUntil = performance.now() + 250;
+    while (performance.now() < frozenUntil);
+    assert.throws(() => election.check(), { code: "not-leading" });
+    assert.equal(signal.aborted, true);
+  }, stop.signal);
+  await ended;
+  assert.equal(terms, 2);
+});
+
+test("one that stands by says who has the lease when that changes, and not again", async () => {
+  const server = new LeaseServer();
+  const leaders = new Set<string>();
+  const holders: unknown[] = [];
+  const logger: Logger = {
+    ...quiet,
+    info: (fields, message) => {
+      if (message === "election: another has the lease") holders.push(fields);
+    },
+  };
+  server.lease = { metadata: { resourceVersion: "x" }, spec: { holderIdentity: "first" } };
+  const a = contend(server, "a", leaders, logger);
+  await until("told", () => holders.length > 0);
+  const { looks } = server;
+  await until("looked again", () => server.looks > looks + 2);
+  server.lease = { metadata: { resourceVersion: "y" }, spec: { holderIdentity: "second" } };
+  await until("told again", () => holders.length > 1);
+  await a.close();
+  assert.deepEqual(holders, [
+    { lease: "lease", holder: "first" },
+    { lease: "lease", holder: "second" },
+  ]);
 });
 
 test("a lease that another has taken ends the work", async () => {

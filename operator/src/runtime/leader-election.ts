@@ -3,9 +3,11 @@ import type { KubeClient } from "./kube-client.ts";
 import { isKubeError, KubeError } from "./kube-error.ts";
 import { type KubeObject, pathOf } from "./kube-object.ts";
 import { held, type LeaseSpec, mayTake, type Observation, observe, released } from "./lease.ts";
+import { LeaseTerm } from "./lease-term.ts";
 import type { Logger } from "./logger.ts";
 
 export interface LeaderElectionOptions {
+  /** For this alone: a renewal must not queue behind other requests. */
   readonly client: KubeClient;
   /** The Lease that is contended for. */
   readonly namespace: string;
@@ -34,7 +36,8 @@ const leaseKind = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", plural:
  * One leader at a time, by a Lease. A leader counts from the *start* of its last renewal that
  * succeeded, by the monotonic clock, and stops after `renewDeadlineMs`; others wait `leaseDurationMs`
  * from when they saw that renewal, which is later. Between the two lies the time that its work has to
- * end. `check()` before every write makes a process that was frozen find out before it does harm.
+ * end. `check()` before every write makes a process that was frozen find out before it does harm; once it
+ * has thrown, that time of leading is over.
  */
 export class LeaderElection {
   readonly #options: LeaderElectionOptions;
@@ -45,8 +48,7 @@ export class LeaderElection {
   #state: ElectionState = "idle";
   #lease: Lease | undefined;
   #observation: Observation | undefined;
-  /** When the last renewal that succeeded was begun. */
-  #renewedAt = -Infinity;
+  #term: LeaseTerm | undefined;
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
@@ -68,7 +70,7 @@ export class LeaderElection {
 
   /** The lease is ours, and nobody can have taken it. */
   get leading(): boolean {
-    return this.#state === "leading" && performance.now() - this.#renewedAt < this.#renewDeadlineMs;
+    return this.#term?.held ?? false;
   }
 
   /** @throws KubeError `not-leading`. */
@@ -83,86 +85,86 @@ export class LeaderElection {
    * ends it all, with the lease released.
    */
   async run(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { logger, name } = this.#options;
     while (!signal.aborted) {
       this.#state = "contending";
-      await this.#acquire(signal);
-      if (signal.aborted) break;
+      const takenAt = await this.#acquire(signal);
+      if (takenAt === undefined) break;
+      const term = new LeaseTerm(takenAt, this.#renewDeadlineMs);
+      term.lost.addEventListener("abort", () => {
+        logger.error({ lease: name }, `election: ${String(term.lost.reason)}; stopping`);
+      });
+      this.#term = term;
       this.#state = "leading";
-      this.#options.logger.info({ lease: this.#options.name }, "election: leading");
+      logger.info({ lease: name }, "election: leading");
       try {
-        await this.#lead(work, signal);
+        await this.#lead(term, work, signal);
       } finally {
-        if (this.leading) await this.#release();
+        if (term.held) await this.#release();
+        term.close();
+        this.#term = undefined;
         this.#state = "contending";
       }
     }
     this.#state = "closed";
   }
 
-  async #lead(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const stop = (): void => over.abort();
-    signal.addEventListener("abort", stop);
+  async #lead(
+    term: LeaseTerm,
+    work: (signal: AbortSignal) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // While the work winds down the lease is still renewed, so that it has its time.
+    const ended = new AbortController();
+    const renewing = this.#renew(term, AbortSignal.any([ended.signal, term.lost]));
     try {
-      // While the work winds down the lease is still renewed, so that it has its time.
-      const ended = new AbortController();
-      const renewing = this.#renew(over, ended.signal);
-      try {
-        await work(over.signal);
-      } finally {
-        ended.abort();
-        await renewing;
-      }
+      await work(AbortSignal.any([signal, term.lost]));
     } finally {
-      signal.removeEventListener("abort", stop);
+      ended.abort();
+      await renewing;
     }
   }
 
-  async #acquire(signal: AbortSignal): Promise<void> {
+  /** When the request that took it was begun; undefined when told to stop. */
+  async #acquire(signal: AbortSignal): Promise<number | undefined> {
     while (!signal.aborted) {
       try {
-        if (await this.#tryTake(signal)) return;
+        const takenAt = await this.#tryTake(signal);
+        if (takenAt !== undefined) return takenAt;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) return undefined;
         this.#options.logger.warn({ err: error }, "election: the lease can't be had; trying again");
       }
       // Spread, so that those who wait do not all ask at once.
       const random = this.#options.random ?? Math.random;
       await pause(this.#retryMs * (1 + 0.2 * random()), signal);
     }
+    return undefined;
   }
 
-  async #renew(over: AbortController, ended: AbortSignal): Promise<void> {
-    const { logger } = this.#options;
+  async #renew(term: LeaseTerm, ended: AbortSignal): Promise<void> {
     while (!ended.aborted) {
-      const leftMs = this.#renewedAt + this.#renewDeadlineMs - performance.now();
-      if (leftMs <= 0) {
-        logger.error({ lease: this.#options.name }, "election: not renewed in time; stopping");
-        over.abort();
-        return;
-      }
-      await pause(Math.min(this.#retryMs, leftMs), ended);
-      if (ended.aborted || !this.leading) continue;
+      await pause(this.#retryMs, ended);
+      if (ended.aborted) return;
       try {
-        if (await this.#tryTake(ended)) continue;
-        logger.error({ lease: this.#options.name }, "election: another has the lease; stopping");
-        this.#renewedAt = -Infinity;
-        over.abort();
-        return;
+        const renewedAt = await this.#tryTake(ended);
+        if (renewedAt === undefined) term.lose("another has the lease");
+        else term.renewed(renewedAt);
       } catch (error) {
-        if (!ended.aborted) logger.warn({ err: error }, "election: the lease is not renewed yet");
+        if (ended.aborted) return;
+        this.#options.logger.warn({ err: error }, "election: the lease is not renewed yet");
       }
     }
   }
 
-  /** One try to have or keep the lease. False: another has it. */
-  async #tryTake(signal: AbortSignal): Promise<boolean> {
+  /** One try to have or keep the lease: when it was begun. undefined: another has it. */
+  async #tryTake(signal: AbortSignal): Promise<number | undefined> {
     const { identity } = this.#options;
     // A holder's copy is the newest there is; all others must look.
     if (this.#state !== "leading" || this.#lease === undefined) await this.#look(signal);
     const now = performance.now();
     if (this.#observation !== undefined) {
-      if (!mayTake(this.#observation, identity, this.#leaseDurationMs, now)) return false;
+      if (!mayTake(this.#observation, identity, this.#leaseDurationMs, now)) return undefined;
     }
     const spec = held(this.#lease?.spec ?? {}, identity, this.#leaseDurationMs, Date.now());
     try {
@@ -171,14 +173,13 @@ export class LeaderElection {
       if (!isKubeError(error, "conflict", "not-found")) throw error;
       // Somebody was faster, or it was our own write of which we did not see the answer.
       await this.#look(signal);
-      if (this.#lease?.spec?.holderIdentity !== identity) return false;
+      if (this.#lease?.spec?.holderIdentity !== identity) return undefined;
       throw error;
     }
-    this.#renewedAt = now;
-    return true;
+    return now;
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
+  async #look(signal?: AbortSignal): Promise<void> {
     try {
       this.#lease = await this.#options.client.request<Lease>("GET", this.#path, {
         signal,
@@ -189,6 +190,11 @@ export class LeaderElection {
       this.#lease = undefined;
       this.#observation = undefined;
       return;
+    }
+    const { holderIdentity: holder = "" } = this.#lease.spec ?? {};
+    const { identity, name, logger } = this.#options;
+    if (holder !== (this.#observation?.spec.holderIdentity ?? "") && holder !== identity) {
+      if (holder !== "") logger.info({ lease: name, holder }, "election: another has the lease");
     }
     this.#observation = observe(this.#observation, this.#lease.spec ?? {}, performance.now());
   }
@@ -206,10 +212,18 @@ export class LeaderElection {
   }
 
   async #release(): Promise<void> {
-    const { logger, name } = this.#options;
-    this.#renewedAt = -Infinity;
+    const { logger, name, identity } = this.#options;
     try {
-      await this.#write(released(this.#lease?.spec ?? {}, Date.now()));
+      const over = (): Promise<void> => this.#write(released(this.#lease?.spec ?? {}, Date.now()));
+      try {
+        await over();
+      } catch (error) {
+        if (!isKubeError(error, "conflict")) throw error;
+        // A renewal of ours that we did not wait for was carried out.
+        await this.#look();
+        if (this.#lease?.spec?.holderIdentity !== identity) throw error;
+        await over();
+      }
       logger.info({ lease: name }, "election: lease given back");
     } catch (error) {
       logger.warn(

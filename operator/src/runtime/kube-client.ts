@@ -82,22 +82,24 @@ export class HttpKubeClient implements KubeClient {
         },
         request,
       );
-    let answer: string;
     try {
-      answer = await exchange();
+      return JSON.parse(await exchange()) as T;
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error;
-      // The server had closed the kept connection before it saw the request.
-      answer = await exchange();
     }
-    return JSON.parse(answer) as T;
+    try {
+      return JSON.parse(await exchange()) as T;
+    } catch (error) {
+      throw error instanceof StaleConnection ? error.lost : error;
+    }
   }
 
   async *lines(path: string, request: StreamRequest): AsyncGenerator<string, void, undefined> {
     const { signal, silenceMs } = request;
     const what = `GET ${path}`;
+    const headers = await this.#headers();
     if (signal.aborted) return;
-    const outgoing = this.#open("GET", this.#url(path, request.query), await this.#headers(), true);
+    const outgoing = this.#open("GET", this.#url(path, request.query), headers, true);
     let failure: KubeError | undefined;
     const fail = (error: KubeError): void => {
       failure ??= error;
@@ -166,8 +168,8 @@ export class HttpKubeClient implements KubeClient {
     } catch (error) {
       if (failure !== undefined) throw failure;
       if (error instanceof KubeError) throw error;
-      if (!begun && outgoing.reusedSocket) throw new StaleConnection();
-      throw lost(what, error);
+      const failed = lost(what, error);
+      throw !begun && outgoing.reusedSocket ? new StaleConnection(failed) : failed;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
@@ -218,8 +220,18 @@ export function guarded(client: KubeClient, check: () => void): KubeClient {
   };
 }
 
-/** Never leaves this file: the request is repeated once. */
-class StaleConnection extends Error {}
+/**
+ * The server had closed the kept connection, most likely before it saw the request, which is then
+ * repeated once. Never leaves this file.
+ */
+class StaleConnection extends Error {
+  readonly lost: KubeError;
+
+  constructor(lost: KubeError) {
+    super(lost.message);
+    this.lost = lost;
+  }
+}
 
 async function answerTo(outgoing: http.ClientRequest): Promise<http.IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();

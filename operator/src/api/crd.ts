@@ -44,7 +44,8 @@ function structural(schema: StructuralSchema): StructuralSchema {
   const result: Record<string, unknown> = { ...rest };
   const isObject = result["type"] === "object" && schema.properties !== undefined;
   if (isObject) delete result["additionalProperties"];
-  if (schema["x-kubernetes-preserve-unknown-fields"] === true) delete result["properties"];
+  const keeps = schema["x-kubernetes-preserve-unknown-fields"] === true;
+  if (keeps && Object.keys(schema.properties ?? {}).length === 0) delete result["properties"];
   if (schema["x-kubernetes-int-or-string"] === true) {
     delete result["anyOf"];
     delete result["type"];

@@ -74,7 +74,8 @@ export function duration(min: string, max: string) {
   return leaf(schema, allowed, { maxLength: 32, "x-kubernetes-validations": must(rule, allowed) });
 }
 
-const sizeForm = "^[0-9]{1,12}([.][0-9]{1,3})?(k|M|G|Ki|Mi|Gi)?$";
+/** What a size looks like, likewise. */
+export const sizeForm = "^[0-9]{1,12}([.][0-9]{1,3})?(k|M|G|Ki|Mi|Gi)?$";
 const unitBytes: Readonly<Record<string, number>> = {
   "": 1,
   k: 1e3,

@@ -13,11 +13,50 @@ const listOf = (field: string) =>
     .max(256)
     .meta({ allowed: asInAPod(field) });
 
+const onceEach = "must have each name once";
+
+const environment = z
+  .array(
+    z
+      .looseObject({
+        name: z
+          .string({ error: "must be a name" })
+          .min(1, { error: "must be a name" })
+          .max(1_024)
+          .meta({ description: "Name of the variable." }),
+      })
+      .meta({ "x-kubernetes-preserve-unknown-fields": true }),
+  )
+  .max(256)
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, {
+    error: onceEach,
+  })
+  .meta({
+    allowed: asInAPod("containers.env"),
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["name"],
+  });
+
 const texts = (allowed: string) => z.record(z.string(), z.string().max(65_536)).meta({ allowed });
 
-const quantities = z
-  .record(z.string(), z.union([z.int(), z.string()]).meta({ "x-kubernetes-int-or-string": true }))
-  .meta({ allowed: "quantities by resource, such as {cpu: 500m, memory: 512Mi}" });
+const quantityForm = "^[0-9]{1,15}([.][0-9]{1,9})?([numkMGTPE]|[KMGTPE]i|[eE][0-9]{1,2})?$";
+const aQuantity = "must be a quantity, such as 500m or 512Mi";
+
+const quantity = z
+  .union([z.int(), z.string()], { error: aQuantity })
+  .refine((value) => new RegExp(quantityForm, "u").test(String(value)), { error: aQuantity })
+  .meta({
+    maxLength: 32,
+    "x-kubernetes-int-or-string": true,
+    "x-kubernetes-validations": [
+      { rule: `string(self).matches(r'${quantityForm}')`, message: aQuantity },
+    ],
+  });
+
+const quantities = z.record(z.string(), quantity).meta({
+  allowed: "quantities by resource, such as {cpu: 500m, memory: 512Mi}",
+  maxProperties: 32,
+});
 
 const kept = ["app.kubernetes.io/", "kafkaproxy.dev/"];
 
@@ -62,7 +101,7 @@ export const podSection = section("What is added to the pods, as in a pod.", {
     listOf("topologySpreadConstraints"),
     "How pods are spread. Default: over nodes, as far as that is possible.",
   ),
-  env: optional(listOf("containers.env"), "Environment of the proxy's container."),
+  env: optional(environment, "Environment of the proxy's container."),
   priorityClassName: optional(
     z.string().min(1).max(253).meta({ allowed: "the name of a PriorityClass" }),
     "How important the pods are.",

@@ -2,8 +2,9 @@
 import { settingsSchema } from "@kafkaproxy/proxy";
 import { z } from "zod";
 import { fieldsOf, fromSettings, shapeOfSection } from "./from-settings.ts";
-import { type CelRule, durationForm, inWords, pattern, whole, yesNo } from "./kinds.ts";
+import { type CelRule, inWords, pattern, whole, yesNo } from "./kinds.ts";
 import { podSection } from "./pod.ts";
+import { deliveryRules, kafkaRules, otherPort, specRules } from "./rules.ts";
 import {
   defaulted,
   described,
@@ -34,22 +35,6 @@ function rulesOf(schema: z.ZodType): readonly CelRule[] {
 function immutable(schema: z.ZodType, what: string): z.ZodType {
   const message = `${what} can't be changed: what is under way belongs to it. Make another KafkaProxy.`;
   return withRules(schema, [...rulesOf(schema), { rule: "self == oldSelf", message }]);
-}
-
-const ms = (name: string): string => `duration(self.${name}).getMilliseconds()`;
-
-/** A value that is wrong by itself is told by its own rule alone. */
-const unreadable = (name: string): string => `!self.${name}.matches(r'${durationForm}')`;
-
-/** `field` times `factor` is at most `other`; the proxy's rule in CEL. */
-function atMost(field: string, factor: string, other: string, why: string) {
-  const [times, share] = factor.split("/");
-  const limit = factor === "1/1" ? other : `${factor} of ${other}`;
-  return {
-    rule: `!has(self.${field}) || ${unreadable(field)} || ${unreadable(other)} || ${ms(field)} * ${share} <= ${ms(other)} * ${times}`,
-    message: `must be at most ${limit}: ${why}`,
-    fieldPath: `.${field}`,
-  };
 }
 
 const objectName = pattern(
@@ -92,20 +77,7 @@ const kafka = withRules(
       passwordSecret: password("the brokers"),
     }),
   }),
-  [
-    atMost(
-      "requestTimeout",
-      "1/2",
-      "sessionTimeout",
-      "a broker that hangs must not cost the session",
-    ),
-    atMost(
-      "heartbeatInterval",
-      "3/10",
-      "sessionTimeout",
-      "a heartbeat or two may be lost without harm",
-    ),
-  ],
+  kafkaRules,
 );
 
 const zookeeper = section("Where clients find the proxies, and the index of dead letters.", {
@@ -146,9 +118,7 @@ function defaultOf(schema: z.ZodType): unknown {
   return schema instanceof z.ZodPrefault ? schema.def.defaultValue : undefined;
 }
 
-const delivery = withRules(fromSettings(settings.delivery), [
-  atMost("ackTimeout", "1/1", "maxProcessingTime", "a lease is no longer than its renewals"),
-]);
+const delivery = withRules(fromSettings(settings.delivery), deliveryRules);
 
 const switches = {
   podDisruptionBudget: section("Limits what a drain of nodes takes away at once.", {
@@ -162,8 +132,9 @@ const switches = {
       workers: optional(
         z
           .array(z.looseObject({}).meta({ "x-kubernetes-preserve-unknown-fields": true }))
+          .min(1, { error: "must be a list of 1 to 64 peers; none lets everybody in" })
           .max(64)
-          .meta({ allowed: "peers as in a NetworkPolicy's ingress.from" }),
+          .meta({ allowed: "1 to 64 peers as in a NetworkPolicy's ingress.from" }),
         "From where workers connect. Default: from all pods of the same namespace.",
       ),
     },
@@ -182,7 +153,6 @@ const switches = {
   }),
 };
 
-const otherPort = "must be another port than listener.port";
 const portsDiffer = (spec: Record<string, unknown>): boolean =>
   portOf(spec, "listener") !== portOf(spec, "admin");
 const portOf = (spec: Record<string, unknown>, section: string): unknown =>
@@ -217,16 +187,5 @@ export const specSchema = withRules(
     }).refine(portsDiffer, { error: otherPort, path: ["admin", "port"] }),
     "What the proxies are to do.",
   ),
-  [
-    {
-      rule: "!has(self.deadLetter.topic) || self.deadLetter.topic != self.topic",
-      message: "must be another topic than the one that is read",
-      fieldPath: ".deadLetter.topic",
-    },
-    {
-      rule: "self.listener.port != self.admin.port",
-      message: otherPort,
-      fieldPath: ".admin.port",
-    },
-  ],
+  specRules,
 ) as ReturnType<typeof fields>;

@@ -24,5 +24,6 @@ export type {
   ProxyConfig,
   ZooKeeperConfig,
 } from "./proxy-config.ts";
+export { ruleNames } from "./rules.ts";
 export { environmentSecrets, type SettingsInput, settingsSchema } from "./schema.ts";
 export { readSecret, Secret, type SecretSource } from "./secret.ts";

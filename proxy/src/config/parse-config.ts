@@ -65,7 +65,7 @@ function parseDocument(
   const problems: ConfigProblem[] = parsed.success ? [] : problemsOf(parsed.error, settings);
   const broken = new Set(problems.map(({ key }) => key));
   const value = valuesOf(settings, env);
-  for (const rule of rules) {
+  for (const rule of Object.values(rules)) {
     const problem = rule(value, (key) => valueAt(settings, key) !== undefined);
     if (problem !== undefined && !broken.has(problem.key)) problems.push(problem);
   }

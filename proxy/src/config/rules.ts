@@ -39,58 +39,61 @@ function password(section: string, variable: string): Rule {
   };
 }
 
-export const rules: readonly Rule[] = [
-  atMost(
+/** By name: the operator's resource has the same rules, and a test compares the names. */
+export const rules: Readonly<Record<string, Rule>> = {
+  requestTimeout: atMost(
     "kafka.requestTimeout",
     "kafka.sessionTimeout",
     0.5,
     "a broker that hangs must not cost the session",
   ),
-  atMost(
+  heartbeatInterval: atMost(
     "kafka.heartbeatInterval",
     "kafka.sessionTimeout",
     0.3,
     "a heartbeat or two may be lost without harm",
   ),
-  atMost(
+  fetchWait: atMost(
     "kafka.fetchWait",
     "kafka.requestTimeout",
     0.5,
     "a fetch that waits must not look like a broker that hangs",
   ),
-  atMost(
+  ackTimeout: atMost(
     "delivery.ackTimeout",
     "delivery.maxProcessingTime",
     1,
     "a lease is no longer than its renewals",
   ),
-  atMost("delivery.backoff.initial", "delivery.backoff.max", 1, "pauses only grow"),
-  atMost(
+  backoff: atMost("delivery.backoff.initial", "delivery.backoff.max", 1, "pauses only grow"),
+  frameFitsOutbound: atMost(
     "listener.maxFrameBytes",
     "listener.maxOutboundBytes",
     0.5,
     "room for a frame is set aside, and others must be able to wait beside it",
   ),
-  (value) => {
+  frameHoldsPull: (value) => {
     const [frame, pull] = [number(value("listener.maxFrameBytes")), number(value("pull.maxBytes"))];
     if (!(frame < maxFrameBytes(pull))) return undefined;
     const allowed = `at least ${maxFrameBytes(pull)}: pull.maxBytes and 64 KiB`;
     return { key: "listener.maxFrameBytes", found: String(frame), allowed };
   },
-  (value) => {
+  deadLetterTopicDiffers: (value) => {
     if (value("deadLetter.topic") === undefined || value("deadLetter.topic") !== value("topic")) {
       return undefined;
     }
     const allowed = "another topic than the one that is read";
     return { key: "deadLetter.topic", found: JSON.stringify(value("topic")), allowed };
   },
-  (value) => {
+  deadLetterTopicLength: (value) => {
     const topic = value("deadLetter.topic");
     if (typeof topic !== "string" || topic.length <= 249) return undefined;
     const allowed = "a name of its own: with -dlq the topic's is longer than 249 characters";
     return { key: "deadLetter.topic", found: "nothing", allowed };
   },
-  together("kafka.tls.certFile", "kafka.tls.keyFile"),
-  password("kafka.sasl", "KAFKAPROXY_KAFKA_SASL_PASSWORD"),
-  password("zookeeper.auth", "KAFKAPROXY_ZOOKEEPER_PASSWORD"),
-];
+  kafkaClientCertificate: together("kafka.tls.certFile", "kafka.tls.keyFile"),
+  kafkaPassword: password("kafka.sasl", "KAFKAPROXY_KAFKA_SASL_PASSWORD"),
+  zooKeeperPassword: password("zookeeper.auth", "KAFKAPROXY_ZOOKEEPER_PASSWORD"),
+};
+
+export const ruleNames: readonly string[] = Object.keys(rules);

@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { KubeError } from "./kube-error.ts";
 
 /** Where the API server is, and how it knows us. */
@@ -20,7 +21,7 @@ export interface ClusterAccess {
 }
 
 export interface AccessOptions {
-  /** A kubeconfig file. Default: KUBECONFIG; then the pod's service account; then ~/.kube/config. */
+  /** A kubeconfig file. Default: KUBECONFIG, which may name several as for kubectl; then the pod's service account; then ~/.kube/config. */
   readonly kubeconfig?: string | undefined;
   /** Of the kubeconfig. Default: its current one. */
   readonly context?: string | undefined;
@@ -36,11 +37,14 @@ const tokenReadAgainMs = 60_000;
 /** @throws KubeError `bad-access` that says what is missing. */
 export async function findAccess(options: AccessOptions): Promise<ClusterAccess> {
   const { environment } = options;
-  const file = options.kubeconfig ?? environment["KUBECONFIG"];
-  if (file === undefined && environment["KUBERNETES_SERVICE_HOST"] !== undefined) {
+  const files =
+    options.kubeconfig === undefined
+      ? (environment["KUBECONFIG"] ?? "").split(delimiter).filter((file) => file !== "")
+      : [options.kubeconfig];
+  if (files.length === 0 && environment["KUBERNETES_SERVICE_HOST"] !== undefined) {
     return await inCluster(environment, options.serviceAccountFolder ?? mountedServiceAccount);
   }
-  return await fromKubeconfig(file, options.context);
+  return await fromKubeconfig(files, options.context);
 }
 
 /**
@@ -79,14 +83,22 @@ async function inCluster(
 
 /** On a developer's machine: every way of signing in that a kubeconfig can name. */
 async function fromKubeconfig(
-  file: string | undefined,
+  files: readonly string[],
   context: string | undefined,
 ): Promise<ClusterAccess> {
   const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
   try {
-    if (file === undefined) config.loadFromDefault();
-    else config.loadFromFile(file);
+    if (files.length === 0) config.loadFromDefault();
+    // As for kubectl: of several one may be missing, and the first context that is set counts.
+    const there = files.length > 1 ? files.filter((file) => existsSync(file)) : files;
+    const [first = files[0], ...others] = there;
+    if (first !== undefined) config.loadFromFile(first);
+    for (const file of others) {
+      const other = new KubeConfig();
+      other.loadFromFile(file);
+      config.mergeConfig(other, config.getCurrentContext() !== "");
+    }
     if (context !== undefined) config.setCurrentContext(context);
     const cluster = config.getCurrentCluster();
     if (cluster === null) {
@@ -112,7 +124,8 @@ async function fromKubeconfig(
     };
   } catch (cause) {
     if (cause instanceof KubeError) throw cause;
-    const message = `the kubeconfig ${file ?? ""} can't be used: ${String(cause)}`;
+    const which = files.length === 0 ? "~/.kube/config" : files.join(delimiter);
+    const message = `the kubeconfig ${which} can't be used: ${String(cause)}`;
     throw new KubeError("bad-access", message, { cause });
   }
 }

@@ -15,8 +15,11 @@ import { SourceMap } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { parse } from "yaml";
 import { buildImages, type ImageArchives, unpackImages } from "./index.ts";
 import { librariesOf } from "./node-base.ts";
+
+const chartFolder = join(import.meta.dirname, "../../charts/kafka-proxy");
 
 function json(file: string) {
   return JSON.parse(readFileSync(file, "utf8"));
@@ -42,8 +45,19 @@ describe("the images", () => {
 
   it("are what the OCI layout asks for, every blob under its digest", () => {
     assert.deepEqual(json(join(folder, "oci-layout")), { imageLayoutVersion: "1.0.0" });
-    const [named] = json(join(folder, "index.json")).manifests;
-    assert.equal(named.annotations["io.containerd.image.name"], "localhost/kafka-proxy:dev");
+    const { manifests } = json(join(folder, "index.json"));
+    const [named] = manifests;
+    const chart = parse(readFileSync(join(chartFolder, "Chart.yaml"), "utf8"));
+    const values = parse(readFileSync(join(chartFolder, "values.yaml"), "utf8"));
+    assert.deepEqual(
+      manifests.map(
+        ({ annotations }: { annotations: Record<string, string> }) =>
+          annotations["io.containerd.image.name"],
+      ),
+      ["localhost/kafka-proxy:dev", `${values.image.repository}:${chart.appVersion}`],
+      "the second is what the chart asks for unless it is told another",
+    );
+    assert.ok(manifests.every(({ digest }: { digest: string }) => digest === named.digest));
     const manifest = json(blob(named.digest));
     const config = json(blob(manifest.config.digest));
     assert.deepEqual(

@@ -1,7 +1,7 @@
 // The two images, as archives.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { writeArchive, type Image } from "./archive.ts";
@@ -9,11 +9,11 @@ import { bundle, packageFiles } from "./bundle.ts";
 import { nodeBase, user } from "./node-base.ts";
 import { tar, type TarEntry } from "./tar.ts";
 
-/** Paths of OCI archives. */
+/** Paths of OCI archives. The image in each has two tags: `dev`, and the version, which the chart asks for. */
 export interface ImageArchives {
-  /** `localhost/kafka-proxy:dev`: proxy and operator, `kafkaproxy` with its commands. */
+  /** `localhost/kafka-proxy`: proxy and operator, `kafkaproxy` with its commands. */
   readonly kafkaProxy: string;
-  /** `localhost/kafka-proxy-example-worker:dev`: examples/worker. */
+  /** `localhost/kafka-proxy-example-worker`: examples/worker. */
   readonly exampleWorker: string;
 }
 
@@ -25,6 +25,9 @@ interface NamedImage {
 
 async function images(): Promise<{ kafkaProxy: NamedImage; exampleWorker: NamedImage }> {
   const base = await nodeBase();
+  const { version } = JSON.parse(
+    await readFile(join(import.meta.dirname, "../../cli/package.json"), "utf8"),
+  ) as { version: string };
   const [command, worker] = await Promise.all([
     bundle("cli/src/main.ts", "cli", "kafkaproxy"),
     bundle("examples/worker/src/worker.ts", "examples/worker", "worker"),
@@ -33,7 +36,7 @@ async function images(): Promise<{ kafkaProxy: NamedImage; exampleWorker: NamedI
   const make = (name: string, entrypoint: string, app: readonly TarEntry[]) => ({
     name,
     image: {
-      names: [`localhost/${name}:dev`],
+      names: ["dev", version].map((tag) => `localhost/${name}:${tag}`),
       layers: [base, app],
       entrypoint: [entrypoint],
       environment: { PATH: "/usr/bin", NODE_ENV: "production" },

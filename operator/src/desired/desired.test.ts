@@ -163,3 +163,27 @@ test("a configuration that the proxy refuses is not applied", () => {
   const wrong = changed({ delivery: { ...spec.delivery, ackTimeout: "45m" } });
   assert.throws(() => desired(wrong, facts), ConfigError);
 });
+
+const example = (path: string): unknown =>
+  parse(readFileSync(join(import.meta.dirname, "../../../examples", path), "utf8"));
+
+test("examples/worker/deployment.yaml takes the ConfigMap of examples/kafkaproxy.yaml, in its namespace", () => {
+  const deployment = example("worker/deployment.yaml") as {
+    metadata: { namespace: string };
+    spec: {
+      template: { spec: { containers: [{ envFrom: [{ configMapRef: { name: string } }] }] } };
+    };
+  };
+  const { objects } = desired(readResource(example("kafkaproxy.yaml")), {
+    ...usual,
+    secrets: { hash: "", problems: [] },
+  });
+  const { name } = deployment.spec.template.spec.containers[0].envFrom[0].configMapRef;
+  const config = objects.find(
+    ({ kind, metadata }) => kind === "ConfigMap" && metadata.name === name,
+  );
+  assert.ok(config);
+  const { namespace } = deployment.metadata;
+  assert.equal(config.metadata.namespace, namespace);
+  assert.equal((config["data"] as Record<string, string>)["KAFKAPROXY_NAMESPACE"], namespace);
+});

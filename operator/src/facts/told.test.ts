@@ -45,3 +45,21 @@ test("a lag that stands still is no reason to hold the next one back", () => {
   const same = nextTold(first, facts(1), at(9_000));
   assert.equal(nextTold(same, facts(2), at(10_000)).facts.lag?.messages, 2);
 });
+
+const away = (found: string) => ({ reason: "KafkaUnreachable", found }) as const;
+const missing = (found: string) => ({ reason: "SecretMissing", found }) as const;
+
+test("a server that is away is not told anew because its words change, but for once a minute", () => {
+  const first = nextTold(undefined, facts(1, { problems: [away("broker 1: refused")] }), at(0));
+  const other = facts(1, { problems: [away("broker 2: timed out")] });
+  const second = nextTold(first, other, at(59_999));
+  assert.deepEqual(second.facts.problems, [away("broker 1: refused")]);
+  assert.deepEqual(nextTold(second, other, at(60_000)).facts.problems, other.problems);
+});
+
+test("another problem beside it, and the end of one, are told at once; so are our own words", () => {
+  const first = nextTold(undefined, facts(1, { problems: [missing("a"), away("x")] }), at(0));
+  const second = nextTold(first, facts(1, { problems: [missing("b"), away("y")] }), at(1));
+  assert.deepEqual(second.facts.problems, [missing("b"), away("x")]);
+  assert.deepEqual(nextTold(second, facts(1), at(2)).facts.problems, []);
+});

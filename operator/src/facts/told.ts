@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { DeadLetters, Lag, Problem } from "../api/index.ts";
+import type { DeadLetters, Lag, Problem, ProblemReason } from "../api/index.ts";
 import type { SecretsFact } from "../desired/index.ts";
 
 /** What was seen outside of the API's objects. */
@@ -18,26 +18,55 @@ export interface Told {
   readonly facts: ResourceFacts;
   /** Monotonic ms: when lag or dead letters were last passed on with another value. */
   readonly figuresAt: number;
+  /** Likewise the problems. */
+  readonly problemsAt: number;
+}
+
+interface Clock {
+  readonly now: number;
+  readonly everyMs: number;
 }
 
 /**
  * What is passed on of what was seen now. Lag and dead letters move all the time, and each value is a
- * write: another one is held back until the last is `everyMs` old. All else is told at once. Pure.
+ * write: another one is held back until the last is `everyMs` old. Another problem is told at once; the
+ * same one in other words is not. Pure.
  */
-export function nextTold(
-  before: Told | undefined,
-  seen: ResourceFacts,
-  { now, everyMs }: { readonly now: number; readonly everyMs: number },
-): Told {
-  const [{ lag, deadLetters }, figuresAt] = [
-    before?.facts ?? nothing,
-    before?.figuresAt ?? -Infinity,
-  ];
-  if (isDeepStrictEqual([lag, deadLetters], [seen.lag, seen.deadLetters])) {
-    return { facts: seen, figuresAt };
+export function nextTold(before: Told | undefined, seen: ResourceFacts, clock: Clock): Told {
+  if (before === undefined) {
+    const { lag, deadLetters } = seen;
+    const figures = lag !== undefined || deadLetters !== undefined;
+    return { facts: seen, figuresAt: figures ? clock.now : -Infinity, problemsAt: clock.now };
   }
-  if (now - figuresAt >= everyMs) return { facts: seen, figuresAt: now };
-  return { facts: { ...seen, lag, deadLetters }, figuresAt };
+  const { facts } = before;
+  const figures = clock.now - before.figuresAt < clock.everyMs ? facts : seen;
+  const { lag, deadLetters } = figures;
+  const moved = !isDeepStrictEqual([lag, deadLetters], [facts.lag, facts.deadLetters]);
+  const problems = sameWords(before, seen.problems, clock.now);
+  return {
+    facts: { ...seen, lag, deadLetters, problems },
+    figuresAt: moved ? clock.now : before.figuresAt,
+    problemsAt: isDeepStrictEqual(problems, facts.problems) ? before.problemsAt : clock.now,
+  };
 }
 
-const nothing = { lag: undefined, deadLetters: undefined };
+/** Told in the words of a server or of the network, which name now this broker and now that. */
+const inForeignWords: ReadonlySet<ProblemReason> = new Set([
+  "KafkaUnreachable",
+  "KafkaLoginRefused",
+  "ZooKeeperUnreachable",
+  "ZooKeeperLoginRefused",
+]);
+const wordsEveryMs = 60_000;
+
+/** The problems, those of servers in the words that were told for them while these are not old. */
+function sameWords(
+  { facts, problemsAt }: Told,
+  problems: readonly Problem[],
+  now: number,
+): readonly Problem[] {
+  if (now - problemsAt >= wordsEveryMs) return problems;
+  const told = (problem: Problem): Problem | undefined =>
+    facts.problems.find(({ reason }) => reason === problem.reason);
+  return problems.map((one) => (inForeignWords.has(one.reason) ? (told(one) ?? one) : one));
+}

@@ -130,6 +130,23 @@ test("a Secret that is not there is told apart from one that may not be read", a
   assert.deepEqual(reasonsOf(observer), ["SecretMissing"]);
 });
 
+test("a Secret that is there now is missing no more, although a server fails at that look", async (context) => {
+  const around = new Surroundings();
+  around.secret = () => {
+    throw new KubeError("not-found", "no such Secret");
+  };
+  const observer = around.observe(context, resourceOf(withSecret));
+  await until("a problem", () => observer.facts !== undefined);
+  let asked = 0;
+  around.servers.partitions = async () => {
+    asked += 1;
+    throw new KafkaError("not-leader", "it moves");
+  };
+  around.secret = () => ({ tokens: "b25l" });
+  await until("told anew", () => observer.facts?.secrets.hash !== undefined);
+  assert.deepEqual([asked, reasonsOf(observer)], [1, []]);
+});
+
 test("while a server fails, and is looked at often, the moving lag is not told each time", async (context) => {
   const around = new Surroundings();
   let looks = 0;

@@ -126,7 +126,7 @@ export class Observer {
         lag: lagOf(messages, oldestAgeMs) ?? before?.lag,
         // They do not go away because a pod is silent, or because there is none.
         deadLetters: deadLetters ?? known?.deadLetters ?? resource.status?.deadLetters,
-        problems: [...secrets.problems, ...(before?.problems ?? problems)],
+        problems: [...secrets.problems, ...(before === undefined ? problems : ofServers(before))],
       },
     };
   }
@@ -171,6 +171,10 @@ export class Observer {
     const problems = (await Promise.all([askKafka(), askZooKeeper()])).flat();
     return { problems, partitions, messages };
   }
+}
+
+function ofServers({ problems, secrets }: ResourceFacts): readonly Problem[] {
+  return problems.filter((problem) => !secrets.problems.includes(problem));
 }
 
 function lagOf(messages: number | undefined, oldestAgeMs: number | undefined): Lag | undefined {

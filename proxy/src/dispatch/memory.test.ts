@@ -36,6 +36,8 @@ class Model {
     count,
   }: typeof step extends fc.Arbitrary<infer S> ? S : never): void {
     const { h } = this;
+    // What was said of a partition before it went is not about its next life.
+    this.#hear();
     const owned = this.#positions.has(partition);
     if (op === "gain" && !owned) {
       h.assign(partition);
@@ -55,10 +57,7 @@ class Model {
   fetch(): void {
     const { h } = this;
     for (const [partition, position] of this.#positions) {
-      for (const [changed, open] of h.intake.splice(0)) {
-        if (open) this.#closed.delete(changed);
-        else this.#closed.add(changed);
-      }
+      this.#hear();
       const records = (this.#logs[partition] ?? []).slice(position);
       if (this.#closed.has(partition) || records.length === 0) continue;
       const taken = h.dispatch.admit(h.now, partition, records, position + records.length);
@@ -70,6 +69,13 @@ class Model {
         .partitions(h.now)
         .reduce((sum, { ready, inFlight }) => sum + ready + inFlight, 0);
       assert.ok(messages <= limits.maxMessages + 1, `${messages} records in the windows`);
+    }
+  }
+
+  #hear(): void {
+    for (const [changed, open] of this.h.intake.splice(0)) {
+      if (open) this.#closed.delete(changed);
+      else this.#closed.add(changed);
     }
   }
 

@@ -119,9 +119,11 @@ describe("the operator on a real node", () => {
 
   /** What the proxies themselves say, through the API server. */
   async function allPaused(expected: boolean): Promise<boolean> {
+    const adminPort = "jsonpath={.spec.admin.port}";
+    const port = await kubectl("get", "kpx", "orders", "--namespace=shop", "-o", adminPort);
     const answers = await Promise.all(
       [0, 1, 2].map(async (n) => {
-        const path = `/api/v1/namespaces/shop/pods/orders-${n}:admin/proxy/status`;
+        const path = `/api/v1/namespaces/shop/pods/orders-${n}:${port}/proxy/status`;
         const { exitCode, stdout } = await cluster.kubectl("get", "--raw", path);
         return exitCode === 0 && (JSON.parse(stdout) as { paused: boolean }).paused === expected;
       }),

@@ -43,6 +43,9 @@ export interface ProxyProcess {
 export interface ProxyStatus {
   readonly state: string;
   readonly paused: boolean;
+  readonly fenced?: string;
+  readonly kafka: { readonly reachable: boolean };
+  readonly zookeeper: { readonly reachable: boolean; readonly registered: boolean };
   readonly partitions: readonly {
     partition: number;
     watermark: number;

@@ -12,9 +12,6 @@ export interface SeenDelivery {
 export class Recorder {
   readonly deliveries = new Map<string, SeenDelivery[]>();
   readonly byWorker = new Map<string, number>();
-  /** Longest time between two starts of deliveries since `watch()`. */
-  #lastStart = performance.now();
-  #longestGapMs = 0;
 
   /** Wraps a handler so that what it does is recorded. */
   handler(
@@ -28,8 +25,6 @@ export class Recorder {
         startedAt: performance.now(),
         finishedAt: undefined,
       };
-      this.#longestGapMs = Math.max(this.#longestGapMs, seen.startedAt - this.#lastStart);
-      this.#lastStart = seen.startedAt;
       const all = this.deliveries.get(message.msgId);
       if (all === undefined) this.deliveries.set(message.msgId, [seen]);
       else all.push(seen);
@@ -48,6 +43,15 @@ export class Recorder {
     return count;
   }
 
+  /** Deliveries that began later than this. */
+  startsAfter(at: number): number {
+    let count = 0;
+    for (const all of this.deliveries.values()) {
+      count += all.filter(({ startedAt }) => startedAt > at).length;
+    }
+    return count;
+  }
+
   /** Deliveries that began after a worker had finished the message and sent its ack. */
   duplicates(): { msgId: string; deliveries: SeenDelivery[] }[] {
     return [...this.deliveries]
@@ -58,13 +62,22 @@ export class Recorder {
       .map(([msgId, deliveries]) => ({ msgId, deliveries }));
   }
 
-  /** Starts a new measurement of the longest time without a delivery. */
-  watch(): void {
-    this.#lastStart = performance.now();
-    this.#longestGapMs = 0;
+  /** Longest time between these two in which no delivery began, of any partition or of one. */
+  longestGapMs(from: number, to: number, partition?: number): number {
+    const starts = this.#of(partition).flatMap((all) => all.map(({ startedAt }) => startedAt));
+    const times = [from, ...starts.filter((at) => at > from && at < to), to].sort((a, b) => a - b);
+    return Math.max(...times.slice(1).map((at, i) => at - (times[i] ?? at)));
   }
 
-  get longestGapMs(): number {
-    return Math.max(this.#longestGapMs, performance.now() - this.#lastStart);
+  /** Messages of a partition whose first delivery began by then. */
+  startedBy(at: number, partition: number): number {
+    return this.#of(partition).filter(([first]) => first !== undefined && first.startedAt <= at)
+      .length;
+  }
+
+  #of(partition: number | undefined): SeenDelivery[][] {
+    return [...this.deliveries]
+      .filter(([msgId]) => partition === undefined || Number(msgId.split(":")[1]) === partition)
+      .map(([, all]) => all);
   }
 }

@@ -38,6 +38,7 @@ export interface Scene {
     recorder: Recorder,
     options?: {
       concurrency?: number;
+      prefetch?: number;
       handle?: (message: Message, signal: AbortSignal) => unknown;
       connect?: ConnectOptions;
     },
@@ -106,11 +107,14 @@ function createScene(
       proxies.push(made);
       return made;
     },
-    async workers(count, recorder, { concurrency = 1, handle, connect: more } = {}) {
+    async workers(count, recorder, { concurrency = 1, prefetch, handle, connect: more } = {}) {
       return await Promise.all(
         Array.from({ length: count }, async (_, i) => {
           const made = await client({ clientName: `worker-${i}`, ...more });
-          made.work(recorder.handler(`worker-${i}`, handle), { concurrency });
+          made.work(recorder.handler(`worker-${i}`, handle), {
+            concurrency,
+            ...(prefetch !== undefined && { prefetch }),
+          });
           return made;
         }),
       );

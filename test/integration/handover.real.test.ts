@@ -66,8 +66,10 @@ test("SIGKILL under load: 0 lost, at most 0.1 % duplicates", async () => {
   }
 });
 
-test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates, no stop over 2 s", async () => {
-  const scene = await world.scene("rebalance", { partitions: 6, replicas: 3 });
+test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates, no partition stands still for long", async () => {
+  const handlerMs = 2_000;
+  const partitions = [0, 1, 2, 3, 4, 5];
+  const scene = await world.scene("rebalance", { partitions: partitions.length, replicas: 3 });
   try {
     const proxies = [scene.proxy(0), scene.proxy(1)];
     await Promise.all(proxies.map((proxy) => proxy.serving()));
@@ -75,23 +77,41 @@ test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates
     // Workers come one after the other, so that their handlers of 2 s end evenly spread: a delivery every few ms.
     await world.kafka.fill(scene.topic, { count: 4_500, valueBytes: 100 });
     for (let i = 0; i < 30; i++) {
-      await scene.workers(1, recorder, { concurrency: 10, handle: () => delay(2_000) });
-      await delay(2_000 / 30);
+      await scene.workers(1, recorder, { concurrency: 10, handle: () => delay(handlerMs) });
+      await delay(handlerMs / 30);
     }
     await until("300 delivered", () => recorder.deliveries.size >= 300);
-    recorder.watch();
+    const joiningAt = performance.now();
     const third = scene.proxy(2);
     await third.serving();
-    await until("the third proxy has its partitions", async () => {
-      const { partitions } = await third.status();
-      return partitions.length === 2;
+    const moved = await until("the third proxy has its partitions", async () => {
+      const owned = (await third.status()).partitions.map(({ partition }) => partition);
+      return owned.length === 2 && owned;
     });
     await delay(4_000);
+    const leavingAt = performance.now();
     assert.equal(await third.stop(), 0, third.log);
     await delay(4_000);
-    const gapMs = recorder.longestGapMs;
-    console.log(`longest time without a delivery: ${Math.round(gapMs)} ms`);
-    assert.ok(gapMs <= 2_000, `no delivery for ${gapMs} ms`);
+    const endAt = performance.now();
+    // A proxy that drains delivers nothing while its workers finish what they have.
+    const drainingMs = (partition: number) => (moved.includes(partition) ? handlerMs : 0);
+    for (const partition of partitions) {
+      const joinGapMs = recorder.longestGapMs(joiningAt, leavingAt, partition);
+      const leaveGapMs = recorder.longestGapMs(leavingAt, endAt, partition);
+      const words = `partition ${partition}${moved.includes(partition) ? ", moved" : ""}`;
+      console.log(
+        `${words}: longest time without a delivery ${Math.round(joinGapMs)} ms joining, ${Math.round(leaveGapMs)} ms leaving`,
+      );
+      assert.ok(
+        recorder.startedBy(endAt, partition) < 750,
+        `${words}: nothing was left to deliver`,
+      );
+      assert.ok(joinGapMs <= 2_000, `${words}: no delivery for ${joinGapMs} ms`);
+      assert.ok(
+        leaveGapMs <= drainingMs(partition) + 2_000,
+        `${words}: no delivery for ${leaveGapMs} ms`,
+      );
+    }
     await allDone(scene, recorder, 4_500);
     assert.deepEqual(recorder.duplicates(), []);
   } finally {
@@ -140,6 +160,9 @@ test("a proxy killed and started again inside the session time-out has its parti
     assert.equal((await world.kafka.groupMembers(scene.group)).length, membersBefore.length);
     assert.equal(await rebalances(other), roundsBefore, "the other proxy saw a rebalance");
     await allDone(scene, recorder, 4_000);
+    const duplicates = recorder.duplicates().length;
+    console.log(`duplicates after SIGKILL and restart: ${duplicates} of 4,000`);
+    assert.ok(duplicates <= 4, `${duplicates} duplicates of 4,000`);
   } finally {
     await scene.close();
   }

@@ -2,20 +2,18 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { createWorld, Recorder, type Scene, until, type World } from "../harness/index.ts";
-import type { ProxyProcess } from "../harness/index.ts";
+import type { Message } from "@kafkaproxy/client";
+import { createWorld, type ProxyProcess, Recorder, until, type World } from "../harness/index.ts";
 
 const outageMs = 60_000;
+const sessionTimeoutMs = 10_000;
+const heldCount = 10;
 
 let world: World;
 before(async () => {
   world = await createWorld();
 });
 after(() => world.close());
-
-async function ready(proxy: ProxyProcess): Promise<boolean> {
-  return (await fetch(`http://${proxy.adminAddress}/readyz`)).ok;
-}
 
 /** An outage has a few lines when it begins, from each part that meets it, and no more as it goes on. */
 function saidOnce(proxy: ProxyProcess): void {
@@ -25,64 +23,117 @@ function saidOnce(proxy: ProxyProcess): void {
   assert.deepEqual(words, [...new Set(words)], "said more than once");
 }
 
-async function underLoad(
-  name: string,
-  outage: (scene: Scene, proxy: ProxyProcess, recorder: Recorder) => Promise<void>,
-): Promise<void> {
+/** Why it is not ready; empty when it is. */
+async function unready(proxy: ProxyProcess): Promise<string[]> {
+  const response = await fetch(`http://${proxy.adminAddress}/readyz`);
+  const { reasons } = (await response.json()) as { reasons: string[] };
+  assert.equal(response.ok, reasons.length === 0, `${response.status}: ${reasons.join()}`);
+  return reasons;
+}
+
+interface Load {
+  readonly proxy: ProxyProcess;
+  readonly recorder: Recorder;
+  /** Lets the workers finish what they have held since before the outage. */
+  readonly release: () => void;
+}
+
+/** 3,000 messages of 50 ms, of which some are held by their workers until they are told; and an outage in the middle. */
+async function underLoad(name: string, outage: (load: Load) => Promise<void>): Promise<void> {
   const scene = await world.scene(name, { partitions: 2, replicas: 1 });
+  const released = Promise.withResolvers<void>();
   try {
     const proxy = scene.proxy(0);
     await proxy.serving();
     const recorder = new Recorder();
-    await scene.workers(10, recorder, { handle: () => delay(50) });
+    const held: string[] = [];
+    const handle = async ({ msgId }: Message): Promise<void> => {
+      if (recorder.finished < 400 || held.length === heldCount) return await delay(50);
+      held.push(msgId);
+      await released.promise;
+    };
+    await scene.workers(10, recorder, { concurrency: 2, prefetch: 0, handle });
     await world.kafka.fill(scene.topic, { count: 3_000, valueBytes: 100 });
     await until("500 finished", () => recorder.finished >= 500);
-    await outage(scene, proxy, recorder);
+    assert.equal(held.length, heldCount);
+    await outage({ proxy, recorder, release: () => released.resolve() });
     await until("3,000 finished", () => recorder.finished === 3_000);
     await until("committed lag 0", async () => (await scene.lag()) === 0);
-    await until("ready again", () => ready(proxy));
-    assert.equal(proxy.state, "serving");
+    await until("ready again", async () => (await unready(proxy)).length === 0);
+    await until("announced again", async () => {
+      const { zookeeper } = await proxy.status();
+      return zookeeper.reachable && zookeeper.registered;
+    });
+    const { state, fenced, kafka } = await proxy.status();
+    assert.deepEqual([state, fenced, kafka.reachable], ["serving", undefined, true]);
+    assert.deepEqual(recorder.duplicates(), []);
+    for (const msgId of held) assert.equal(recorder.deliveries.get(msgId)?.length, 1, msgId);
   } finally {
+    released.resolve();
     await scene.close();
   }
 }
 
-test("Kafka frozen for 60 s: deliveries stop in time, the proxy is not ready, and goes on by itself", async () => {
-  await underLoad("kafka-away", async (_scene, proxy, recorder) => {
+/** Kafka is away from now on, and stays so until this resolves: what has to be seen meanwhile. */
+async function kafkaAway({ proxy, recorder, release }: Load): Promise<void> {
+  const awayAt = performance.now();
+  await until("fenced", async () => (await proxy.status()).fenced === "no-heartbeat");
+  const fencedAt = performance.now();
+  // Before the coordinator could give its partitions to somebody else.
+  assert.ok(fencedAt - awayAt < sessionTimeoutMs, `fenced after ${fencedAt - awayAt} ms`);
+  assert.ok(recorder.startsAfter(awayAt + 2_000) > 0, "what is in memory is delivered until then");
+  assert.deepEqual(await unready(proxy), ["fenced: no-heartbeat"]);
+  const finished = recorder.finished;
+  release();
+  await until("what was held is finished", () => recorder.finished >= finished + heldCount);
+  await delay(outageMs - (performance.now() - awayAt));
+  const { state, kafka } = await proxy.status();
+  assert.deepEqual([state, kafka.reachable], ["serving", false]);
+  assert.deepEqual(await unready(proxy), ["fenced: no-heartbeat"]);
+  // What was on its way to a worker when the fence closed has come by then.
+  assert.equal(recorder.startsAfter(fencedAt + 1_000), 0, "delivered while fenced");
+  assert.ok(recorder.finished < 3_000, "nothing was left that it could have delivered");
+}
+
+test("Kafka frozen for 60 s: fenced before the session ends, takes acks, and goes on by itself", async () => {
+  await underLoad("kafka-away", async (load) => {
     const [broker] = world.kafka.brokers;
     assert.ok(broker);
     broker.freeze();
-    const frozenAt = performance.now();
-    await until("not ready", async () => !(await ready(proxy)));
-    await delay(Math.max(0, 12_000 - (performance.now() - frozenAt)));
-    const fencedSize = recorder.deliveries.size;
-    await delay(Math.max(0, outageMs - (performance.now() - frozenAt)));
-    assert.equal(recorder.deliveries.size, fencedSize, "delivered while fenced");
-    broker.thaw();
-    saidOnce(proxy);
+    try {
+      await kafkaAway(load);
+    } finally {
+      broker.thaw();
+    }
+    saidOnce(load.proxy);
   });
 });
 
 test("ZooKeeper away for 60 s: serves on", async () => {
-  await underLoad("zookeeper-away", async (_scene, proxy, recorder) => {
+  await underLoad("zookeeper-away", async ({ proxy, recorder, release }) => {
     await world.zookeeper.kill();
     const killedAt = performance.now();
-    await until("work goes on", () => recorder.finished >= 2_000);
+    await until("it is said", async () => !(await proxy.status()).zookeeper.reachable);
+    const before = recorder.finished;
+    release();
+    await until("work goes on", () => recorder.finished >= before + 1_000);
     await delay(Math.max(0, outageMs - (performance.now() - killedAt)));
-    const status = JSON.stringify(await proxy.status());
-    assert.match(status, /zookeeper/iu);
+    const { zookeeper, fenced } = await proxy.status();
+    assert.deepEqual([zookeeper.reachable, fenced], [false, undefined]);
+    assert.deepEqual(await unready(proxy), []);
     await world.zookeeper.start();
     saidOnce(proxy);
   });
 });
 
-test("both away for 60 s", async () => {
-  await underLoad("both-away", async (_scene, proxy) => {
+test("both away for 60 s: as with Kafka", async () => {
+  await underLoad("both-away", async (load) => {
     const [broker] = world.kafka.brokers;
     assert.ok(broker);
     await Promise.all([world.zookeeper.kill(), broker.kill()]);
-    await delay(outageMs);
-    saidOnce(proxy);
+    await kafkaAway(load);
+    assert.equal((await load.proxy.status()).zookeeper.reachable, false);
+    saidOnce(load.proxy);
     await Promise.all([world.zookeeper.start(), broker.start()]);
   });
 });

@@ -93,8 +93,8 @@ test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates
     assert.equal(await third.stop(), 0, third.log);
     await delay(4_000);
     const endAt = performance.now();
-    // A proxy that drains delivers nothing while its workers finish what they have.
-    const drainingMs = (partition: number) => (moved.includes(partition) ? handlerMs : 0);
+    // A proxy that drains delivers nothing while its workers finish what they have; then it leaves the group.
+    const drainingMs = (partition: number) => (moved.includes(partition) ? handlerMs + 1_000 : 0);
     for (const partition of partitions) {
       const joinGapMs = recorder.longestGapMs(joiningAt, leavingAt, partition);
       const leaveGapMs = recorder.longestGapMs(leavingAt, endAt, partition);

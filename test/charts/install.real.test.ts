@@ -45,6 +45,12 @@ describe("the chart on a real API server", () => {
     return await names(kinds, "--all-namespaces", "--selector=app.kubernetes.io/instance=rel");
   };
 
+  /** Its notes say that KafkaProxyOperatorAbsent has nothing to go by. */
+  const warns = async (...args: string[]): Promise<boolean> => {
+    const said = await helm.succeeds("install", ...released, chart, "--dry-run=client", ...args);
+    return said.slice(said.indexOf("\nNOTES:")).includes("KafkaProxyOperatorAbsent fires for ever");
+  };
+
   it("upgrades from an older chart: the CRD learns, resources stay, rights are taken back", async () => {
     await helm.succeeds("install", ...released, olderChart);
     await kubectl("wait", "--for=condition=Established", "crd/kafkaproxies.kafkaproxy.dev");
@@ -179,6 +185,15 @@ describe("the chart on a real API server", () => {
         assert.deepEqual(await kubeconform(await rendered(name), folder), []);
       });
     }
+
+    it("its notes warn of the alert that fires for ever where nothing has the operator scraped", async () => {
+      const alerts = "--set=prometheusRule.enabled=true";
+      assert.equal(await warns(), false);
+      assert.equal(await warns(alerts), true);
+      assert.equal(await warns(alerts, "--set=podMonitor.enabled=true"), false);
+      const disabled = "--set=prometheusRule.disabled={KafkaProxyOperatorAbsent}";
+      assert.equal(await warns(alerts, disabled), false);
+    });
 
     it("kubeconform does look: it names a field that there is not", async () => {
       const file = await rendered("defaults");

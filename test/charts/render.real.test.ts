@@ -56,19 +56,6 @@ describe("the chart", () => {
   const objects = async (...args: string[]) =>
     parseAllDocuments(await template(...args)).map((document) => document.toJS() as Manifest);
 
-  const warns = async (...args: string[]): Promise<boolean> => {
-    const namespace = "--namespace=operators";
-    const said = await helm.succeeds(
-      "install",
-      "rel",
-      chart,
-      namespace,
-      "--dry-run=client",
-      ...args,
-    );
-    return said.slice(said.indexOf("NOTES:")).includes("KafkaProxyOperatorAbsent fires for ever");
-  };
-
   for (const name of readdirSync(testdata)) {
     const values = `--values=${join(testdata, name, "values.yaml")}`;
 
@@ -136,15 +123,6 @@ describe("the chart", () => {
         })),
     }));
     assert.deepEqual(spec.groups, expected);
-  });
-
-  it("warns of the alert that would fire for ever where nothing has the operator scraped", async () => {
-    const alerts = "--set=prometheusRule.enabled=true";
-    assert.equal(await warns(), false);
-    assert.equal(await warns(alerts), true);
-    assert.equal(await warns(alerts, "--set=podMonitor.enabled=true"), false);
-    const disabled = "--set=prometheusRule.disabled={KafkaProxyOperatorAbsent}";
-    assert.equal(await warns(alerts, disabled), false);
   });
 
   it("gives no right in the cluster where one namespace is watched", async () => {

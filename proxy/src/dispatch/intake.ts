@@ -73,8 +73,10 @@ export class Intake {
 
   /** Something in `partition` was settled: it may have room, and so may those that wait for room in the whole. */
   freed(partition: Partition): void {
-    this.#waiting.delete(partition);
-    for (const other of this.#waiting) this.reopen(other);
+    if (this.#waiting.size > 0) {
+      this.#waiting.delete(partition);
+      for (const other of this.#waiting) this.reopen(other);
+    }
     this.reopen(partition);
   }
 

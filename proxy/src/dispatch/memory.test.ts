@@ -36,9 +36,8 @@ class Model {
     count,
   }: typeof step extends fc.Arbitrary<infer S> ? S : never): void {
     const { h } = this;
-    // What was said of a partition before it went is not about its next life.
-    this.#hear();
     const owned = this.#positions.has(partition);
+    this.#hear();
     if (op === "gain" && !owned) {
       h.assign(partition);
       this.#positions.set(partition, 0);
@@ -72,6 +71,7 @@ class Model {
     }
   }
 
+  /** What dispatch says of a partition is about its present owner: heard before that changes. */
   #hear(): void {
     for (const [changed, open] of this.h.intake.splice(0)) {
       if (open) this.#closed.delete(changed);

@@ -347,10 +347,8 @@ export class KafkaSource implements RecordSource {
 
   /** Until a commit of ours stands, a successor needs what we were left. */
   #forgetOverflows(commits: readonly PartitionCommit[]): void {
-    for (const { partition, overflow } of commits) {
-      if (!this.#overflows.delete(partition)) continue;
-      // A hand-over of ours has overwritten it already when it left something itself.
-      if (overflow === undefined) void this.#options.handover.remove(partition);
+    for (const { partition } of commits) {
+      if (this.#overflows.delete(partition)) void this.#options.handover.remove(partition);
     }
   }
 
@@ -374,7 +372,10 @@ export class KafkaSource implements RecordSource {
     await Promise.all(
       commits.map(async (commit) => {
         const { partition, overflow } = commit;
-        if (overflow !== undefined) await handover.leave(partition, commit, overflow);
+        if (overflow === undefined) return;
+        // It overwrites what was left to us; a commit still in flight must not take it away.
+        this.#overflows.delete(partition);
+        await handover.leave(partition, commit, overflow);
       }),
     );
     await this.#committer.handOver(commits, identity, deadline);

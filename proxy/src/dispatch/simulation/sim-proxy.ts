@@ -181,6 +181,8 @@ export class SimProxy {
   }
 
   assign(partition: number): void {
+    // It has been another's meanwhile, and no heartbeat has said so yet: the group does before it gives it again.
+    if (this.positions.has(partition)) this.lose(partition);
     const takeover = this.#broker.takeover(partition);
     this.#broker.owners[partition] = this.name;
     this.#closed.delete(partition);
@@ -194,6 +196,8 @@ export class SimProxy {
     this.positions.delete(partition);
     const commit = this.dispatch.surrender(this.#now(), partition);
     if (commit.overflow !== undefined) {
+      // What was left to us is overwritten: a commit still in flight must not take this away.
+      this.#overflows.delete(partition);
       this.#broker.handovers[partition] = { commit, overflow: commit.overflow };
     }
     this.#send([commit], then);
@@ -274,9 +278,8 @@ export class SimProxy {
   }
 
   /** Until a commit of ours stands, a successor needs what we were left. */
-  #forgetOverflow({ partition, overflow }: PartitionCommit): void {
-    if (!this.#overflows.delete(partition) || overflow !== undefined) return;
-    this.#broker.handovers[partition] = undefined;
+  #forgetOverflow({ partition }: PartitionCommit): void {
+    if (this.#overflows.delete(partition)) this.#broker.handovers[partition] = undefined;
   }
 
   #fetch(): void {

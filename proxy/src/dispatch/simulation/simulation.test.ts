@@ -31,6 +31,10 @@ run("proxies are killed", ["kill"], 80, 2);
 run("new owners are killed as they take over", ["orphan"], 80, 6);
 // So little room in a commit that nearly every hand-over leaves an overflow.
 run("hand-overs with an overflow", ["move", "orphan"], 120, 6, { maxMetadataChars: 40 });
+test("a commit in flight at a hand-over leaves the overflow of that hand-over alone", () => {
+  new History(1_412, { maxMetadataChars: 40 }).run(["move", "orphan"], 6);
+});
+
 run("connections are cut", ["cut"], 60, 6);
 run("proxies freeze", ["freeze"], 40, 2);
 run("everything at once", faults, 120, 6);

@@ -26,7 +26,8 @@ export async function leasesRound(
   const { leases, partitions } = options;
   const topic = "leases";
   await kafka.createTopic(topic, { partitions });
-  const settings = { queue: { size: leases }, push: { maxCredit: leases } };
+  // Credit above the limit would be refused and granted again without end: the worker asks for its prefetch too.
+  const settings = { queue: { size: leases }, push: { maxCredit: leases * 2 } };
   const subject = proxied(servers, { ...options, workers: 1, concurrency: leases }, "push", {
     settings,
     hold: true,

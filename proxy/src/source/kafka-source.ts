@@ -18,7 +18,12 @@ import type { HandoverStore } from "./handover.ts";
 import { Intake, type IntakePorts } from "./intake.ts";
 import { memberStates } from "./member-states.ts";
 import { OwnBytes } from "./own-bytes.ts";
-import type { RecordSource, SourcePartitionStatus, SourceState } from "./record-source.ts";
+import type {
+  RecordSource,
+  SourceEvents,
+  SourcePartitionStatus,
+  SourceState,
+} from "./record-source.ts";
 import type { OffsetReset } from "./start-position.ts";
 import { SourceFailure, TakeoverReader } from "./takeover-reader.ts";
 
@@ -46,24 +51,6 @@ export interface KafkaSourceOptions {
   readonly fence: Fence;
   readonly events: SourceEvents;
   readonly logger: Logger;
-}
-
-/** What the proxy hears of its source. Synchronous; must not throw. */
-export interface SourceEvents {
-  /** Ours from now on: assigned to dispatch, about to be fetched. */
-  gained(partition: number): void;
-  /** About to be given up in an orderly way: what is being written to the dead-letter topic may end first. */
-  leaving(partitions: readonly number[]): Promise<void>;
-  /** No longer ours. */
-  gone(partition: number): void;
-  /** It can't go on by itself. */
-  failed(error: Error): void;
-  /** A commit has ended. */
-  committed?(durationMs: number, ok: boolean): void;
-  /** The group has a new generation. */
-  rebalanced?(): void;
-  /** So many records are gone from the log that nobody had settled, nor this proxy read. */
-  expired?(records: number): void;
 }
 
 /** One partition's part of a fetch: a window that closes discards no more than this. */
@@ -220,8 +207,7 @@ export class KafkaSource implements RecordSource {
     this.#heartbeats = setInterval(
       () => {
         this.#options.now();
-        const sentAt = this.#member.lastHeartbeatAt;
-        if (this.#joined && sentAt > 0) this.#options.fence.heartbeat(sentAt);
+        if (this.#joined) this.#trust();
       },
       Math.min(heartbeatLookMs, this.#options.heartbeatIntervalMs),
     );
@@ -256,6 +242,11 @@ export class KafkaSource implements RecordSource {
     clearInterval(this.#endsTimer);
     await this.#committer.stop();
     await this.#fetcher.close();
+  }
+
+  #trust(): void {
+    const sentAt = this.#member.lastHeartbeatAt;
+    if (sentAt > 0) this.#options.fence.heartbeat(sentAt);
   }
 
   #memberChanged(state: MemberState): void {
@@ -318,6 +309,8 @@ export class KafkaSource implements RecordSource {
   /** Throws what made it fail; the member asks again while the partitions are still ours. */
   async #assigned(gained: readonly number[], identity: MemberIdentity): Promise<void> {
     this.#committer.identity = identity;
+    // The join was a sign of life: a freeze right after it is seen too.
+    this.#trust();
     const wanted = gained.filter((partition) => !this.#intake.has(partition));
     const mark = {};
     for (const partition of wanted) this.#owned.set(partition, mark);

@@ -26,3 +26,21 @@ export interface RecordSource {
   /** With `leave`: hands every partition over, sees the commit confirmed, leaves the group. */
   close(options: { readonly leave: boolean }): Promise<void>;
 }
+
+/** What the proxy hears of its source. Synchronous; must not throw. */
+export interface SourceEvents {
+  /** Ours from now on: assigned to dispatch, about to be fetched. */
+  gained(partition: number): void;
+  /** About to be given up in an orderly way: what is being written to the dead-letter topic may end first. */
+  leaving(partitions: readonly number[]): Promise<void>;
+  /** No longer ours. */
+  gone(partition: number): void;
+  /** It can't go on by itself. */
+  failed(error: Error): void;
+  /** A commit has ended. */
+  committed?(durationMs: number, ok: boolean): void;
+  /** The group has a new generation. */
+  rebalanced?(): void;
+  /** So many records are gone from the log that nobody had settled, nor this proxy read. */
+  expired?(records: number): void;
+}

@@ -184,6 +184,8 @@ export class SimProxy {
     // It has been another's meanwhile, and no heartbeat has said so yet: the group does before it gives it again.
     if (this.positions.has(partition)) this.lose(partition);
     const takeover = this.#broker.takeover(partition);
+    // The join was a sign of life.
+    this.#fence.heartbeat(this.#now());
     this.#broker.owners[partition] = this.name;
     this.#closed.delete(partition);
     const { fetchFrom } = this.dispatch.assign(this.#now(), takeover);

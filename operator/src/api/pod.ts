@@ -88,7 +88,7 @@ export const podSection = section("What is added to the pods, as in a pod.", {
     requests: optional(quantities, "What is set aside. Default: 100m of CPU and 256Mi of memory."),
     limits: optional(
       quantities,
-      "What it may use at most. Memory must hold queue.maxBytes, listener.maxOutboundBytes, two fetches a broker, and 128Mi. Default: none.",
+      "What it may use at most. Memory must hold queue.maxBytes, the largest record, listener.maxOutboundBytes, two fetches a broker and one more, and 200Mi. Default: none.",
     ),
   }),
   nodeSelector: optional(texts(asInAPod("nodeSelector")), "Labels that a node must have."),

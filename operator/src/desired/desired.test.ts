@@ -97,6 +97,17 @@ test("pausing changes the configuration, which running pods follow, and no pod",
   assert.deepEqual(podsOf(after)?.template, podsOf(before)?.template);
 });
 
+const grace = (spec: Partial<KafkaProxy["spec"]>) => {
+  const template = podsOf(desired(changed(spec), facts))?.template;
+  return (template as { spec: { terminationGracePeriodSeconds: number } }).spec
+    .terminationGracePeriodSeconds;
+};
+
+test("a pod has the time that a drain may take, and what a proxy takes to give Kafka up", () => {
+  const slow = { drainTimeout: "60s", kafka: { ...resource.spec.kafka, sessionTimeout: "30s" } };
+  assert.deepEqual([grace({}), grace(slow)], [45, 95]);
+});
+
 test("any other setting changes the pods", () => {
   const before = podsOf(desired(resource, facts))?.template;
   const { spec } = resource;

@@ -46,7 +46,7 @@ export function desired(resource: KafkaProxy, facts: Facts): Desired {
   if (facts.podMonitors) onlyIf(spec.podMonitor.enabled, podMonitor(resource));
   if (facts.secrets.problems.length === 0) {
     objects.push(proxyConfig(resource, config.text));
-    objects.push(statefulSet(resource, facts, replicas.wanted, config.hash));
+    objects.push(statefulSet(resource, facts, replicas.wanted, config));
   }
   return { objects, absent, replicas };
 }

@@ -8,10 +8,14 @@ export const configFolder = "/etc/kafkaproxy";
 export const configFile = "proxy.yaml";
 export const secretsFolder = "/etc/kafkaproxy-secrets";
 
+const afterDrainMs = 5_000;
+
 export interface ProxyConfigFile {
   readonly text: string;
   /** Changes with all that needs a restart: not with the count of replicas, and not with `paused`, which a running proxy follows. */
   readonly hash: string;
+  /** What a proxy may take from SIGTERM to its end. */
+  readonly terminationMs: number;
 }
 
 /**
@@ -28,9 +32,19 @@ export function proxyConfigFile(resource: KafkaProxy, wanted: number): ProxyConf
   const whole = { ...settings, ...scale };
   // What the proxy would take from its own machine does not matter for its checks.
   const machine = { hostname: `${metadata.name}-0`, address: "192.0.2.1" };
-  parseSettings(whole, {}, `KafkaProxy ${metadata.namespace}/${metadata.name}`, machine);
+  const config = parseSettings(
+    whole,
+    {},
+    `KafkaProxy ${metadata.namespace}/${metadata.name}`,
+    machine,
+  );
   const { paused: _, ...restarting } = settings;
-  return { text: stringify(whole), hash: hashOf(restarting) };
+  return {
+    text: stringify(whole),
+    hash: hashOf(restarting),
+    // After the drain, without Kafka: giving up on the last commit and on leaving the group.
+    terminationMs: config.drainTimeoutMs + config.kafka.sessionTimeoutMs + afterDrainMs,
+  };
 }
 
 function podSettings(resource: KafkaProxy): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import { durationMs, type KafkaProxy, secretReferences } from "../api/index.ts";
+import { type KafkaProxy, secretReferences } from "../api/index.ts";
 import type { Facts } from "./facts.ts";
 import {
   configHashAnnotation,
@@ -8,22 +8,19 @@ import {
   selectorLabels,
 } from "./names.ts";
 import { type KubernetesObject, owned } from "./object.ts";
-import { configFile, configFolder, secretsFolder } from "./proxy-config.ts";
+import { configFile, configFolder, type ProxyConfigFile, secretsFolder } from "./proxy-config.ts";
 
 /** Any user but root: the image needs none of its own. */
 const user = 65_532;
 
-/** After the drain: the last commit, leaving the group and the registry. */
-const afterDrainS = 15;
-
 const defaultRequests = { cpu: "100m", memory: "256Mi" };
 
-/** The StatefulSet. `configHash` is what rolls its pods. */
+/** The StatefulSet. The hash of `config` is what rolls its pods. */
 export function statefulSet(
   resource: KafkaProxy,
   facts: Facts,
   replicas: number,
-  configHash: string,
+  config: ProxyConfigFile,
 ): KubernetesObject {
   const own = names(resource);
   const { pod } = resource.spec;
@@ -32,11 +29,11 @@ export function statefulSet(
       labels: { ...pod.labels, ...labels(resource) },
       annotations: {
         ...pod.annotations,
-        [configHashAnnotation]: configHash,
+        [configHashAnnotation]: config.hash,
         ...(facts.secrets.hash === "" ? {} : { [secretsHashAnnotation]: facts.secrets.hash }),
       },
     },
-    spec: podSpec(resource, facts),
+    spec: podSpec(resource, facts, config),
   };
   return owned(
     resource,
@@ -56,15 +53,19 @@ export function statefulSet(
   );
 }
 
-function podSpec(resource: KafkaProxy, facts: Facts): Record<string, unknown> {
-  const { pod, drainTimeout } = resource.spec;
+function podSpec(
+  resource: KafkaProxy,
+  facts: Facts,
+  { terminationMs }: ProxyConfigFile,
+): Record<string, unknown> {
+  const { pod } = resource.spec;
   const { nodeSelector, tolerations, affinity, priorityClassName, imagePullSecrets } = pod;
   const secrets = secretVolume(resource);
   return {
     serviceAccountName: names(resource).serviceAccount,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    terminationGracePeriodSeconds: Math.ceil(durationMs(drainTimeout) / 1_000) + afterDrainS,
+    terminationGracePeriodSeconds: Math.ceil(terminationMs / 1_000),
     securityContext: {
       runAsNonRoot: true,
       runAsUser: user,

@@ -17,6 +17,8 @@ interface SourceCredit {
   /** Asked back, not confirmed; part of `credit` until it is. */
   revoking: number;
   revocationId: number;
+  /** Credit that it has refused to go beyond: never less than the limit that it has, which it does not tell. */
+  limit: number;
   deliveredAt: number;
   grantedAt: number;
   /** It used up what it had, and has not yet been idle with new credit: it may have more. */
@@ -75,6 +77,7 @@ export class PushSupply implements Supply {
       credit: 0,
       revoking: 0,
       revocationId: 0,
+      limit: Number.POSITIVE_INFINITY,
       deliveredAt: Number.NEGATIVE_INFINITY,
       grantedAt: 0,
       hungry: false,
@@ -118,6 +121,8 @@ export class PushSupply implements Supply {
       const visitedMs = Math.min(now - usedAt(state), longestVisitMs);
       const pauseMs = (visitedMs * betweenVisits) / Math.max(1, this.#capacity());
       this.#nextVisitAt = Math.max(this.#nextVisitAt, now + pauseMs);
+    } else {
+      state.limit = Math.min(state.limit, Math.max(1, state.credit));
     }
     this.pump(now);
   }
@@ -155,9 +160,13 @@ export class PushSupply implements Supply {
         }
       }
     }
-    const sharing = (busy.length > 0 ? busy : sources).filter(({ revoking }) => revoking === 0);
+    const spare = (state: SourceCredit): number =>
+      state.limit - state.credit - (grants.get(state) ?? 0);
+    const sharing = (busy.length > 0 ? busy : sources).filter(
+      (state) => state.revoking === 0 && spare(state) > 0,
+    );
     for (const [index, state] of sharing.entries()) {
-      const share = Math.ceil(free / (sharing.length - index));
+      const share = Math.min(spare(state), Math.ceil(free / (sharing.length - index)));
       if (share > 0 && this.#worthIt(share)) {
         grant(state, share);
       }

@@ -212,6 +212,38 @@ test("pull: an idle proxy is asked once and holds no slot; an offer without room
   assert.ok(declining?.type === "pull" && declining.maxMessages === 0 && declining.offerId === 8);
 });
 
+test("push: a proxy that takes no more credit is not asked again and again, and gets more when it has used some", () => {
+  const supply = new PushSupply();
+  const taker = new ModelTaker(50, 50);
+  const proxy = new ModelProxy(true);
+  const maxCredit = 30;
+  supply.addTaker(taker);
+  supply.up(0, proxy);
+  /** As a proxy with that limit answers a grant. */
+  const answer = (now: number): number => {
+    const frames = proxy.toProxy.splice(0);
+    for (const frame of frames) {
+      assert.ok(frame.type === "credit" && frame.delta > 0);
+      const { requestId, delta } = frame;
+      const refused = Math.min(maxCredit, proxy.credit + delta) - (proxy.credit + delta);
+      proxy.credit += delta + refused;
+      if (refused < 0) supply.credit(now, proxy, { type: "credit", requestId, delta: refused });
+    }
+    return frames.length;
+  };
+  supply.pump(0);
+  let grants = 0;
+  for (let now = 0; now < 100; now += 1) grants += answer(now);
+  assert.equal(grants, 1);
+  assert.equal(supply.granted, maxCredit);
+  proxy.credit -= 20;
+  supply.delivered(100, proxy, 0, 20);
+  taker.used += 20;
+  supply.pump(100);
+  assert.equal(answer(100), 1);
+  assert.equal(supply.granted, maxCredit);
+});
+
 test("a lost connection gives the room of its requests back", () => {
   const supply = new PullSupply();
   const proxy = new ModelProxy(false);

@@ -45,7 +45,7 @@ for (const mode of ["pull", "push"] as const) {
     test(`${mode}, ${how}: handlers that do not end in time keep what they have, the rest is handed back first`, async (t) => {
       const { topic, proxy, client, abort } = await stage(t, mode, 6);
       const worker = client.work(never, { concurrency: 2, prefetch: 4 });
-      await until(() => proxy.held() === 6, "six are held");
+      await until(() => worker.stats.received === 6, "six have come, and two are started");
       if (how === "drain, then close") await worker.drain({ timeoutMs: 20 });
       if (how === "signal") abort.abort();
       else await client.close({ timeoutMs: 20 });

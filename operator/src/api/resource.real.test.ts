@@ -58,6 +58,17 @@ describe("the CRD on a real API server", () => {
     return assert.fail(`taken:\n${manifest}`);
   }
 
+  /** By `kubectl apply -f`, whose patch the API server reads otherwise: the same words, or others about the same field. */
+  async function refusedPlainly(manifest: string, words: string): Promise<void> {
+    const { exitCode, stderr } = await cluster.kubectlWithInput(manifest, "apply", "-f", "-");
+    assert.notEqual(exitCode, 0, `taken:\n${manifest}`);
+    const field = /^Error from server: failed to create typed patch object .*?: \.(\S+?): /u.exec(
+      words,
+    )?.[1];
+    if (field === undefined) assert.equal(plain(stderr.trim()), words);
+    else assert.ok(stderr.includes(field), `no ${field} in: ${stderr}`);
+  }
+
   it("says nothing about non-structural parts or costs", async () => {
     const crd = JSON.parse(
       await succeeds("get", "crd", "kafkaproxies.kafkaproxy.dev", "-o", "json"),
@@ -101,6 +112,7 @@ describe("the CRD on a real API server", () => {
         return;
       }
       assert.equal(found, words);
+      await refusedPlainly(manifest, words);
     });
   }
 

@@ -137,6 +137,19 @@ describe("the operator on a real API server", () => {
       );
       await until("all else is made", async () => (await world.replicas("taken")) === 1);
       assert.deepEqual(await world.get<Labelled>("cm", "taken-client"), before);
+      // Pods would read it: there are none, until it is ours.
+      await world.kubectl(
+        "create",
+        "configmap",
+        "foreign-proxy",
+        "--from-literal=proxy.yaml=theirs",
+      );
+      await world.cluster.apply(world.resource("foreign", "taken", "replicas: 1"));
+      await degraded("foreign", "True NameTaken");
+      assert.ok(!(await world.ownedBy("foreign")).includes("statefulset.apps/foreign"));
+      await world.kubectl("delete", "configmap", "foreign-proxy");
+      await degraded("foreign", "False AllWell");
+      await until("made at last", async () => (await world.replicas("foreign")) === 1);
       await world.kubectl("delete", "configmap", "taken-client");
       await degraded("taken", "False AllWell");
       assert.ok((await world.ownedBy("taken")).includes("configmap/taken-client"));

@@ -292,7 +292,9 @@ export class Proxy {
       this.#logger.info({ ...this.address }, "serving");
     }
     const ends = new Map(rooms.source.partitions().map(({ partition, end }) => [partition, end]));
-    this.#stuck.observe(now, rooms.dispatch.watermarks(), (partition) => ends.get(partition));
+    // What is paused stands still on purpose.
+    const watermarks = this.#paused ? [] : rooms.dispatch.watermarks();
+    this.#stuck.observe(now, watermarks, (partition) => ends.get(partition));
     this.#say("kafka", now, rooms.source.reachable);
     this.#say("zookeeper", now, rooms.zookeeper());
   }

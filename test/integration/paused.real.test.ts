@@ -1,6 +1,6 @@
 // `paused` in the configuration file of a proxy that runs.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { createWorld, Recorder, until, type World } from "../harness/index.ts";
 
@@ -12,6 +12,12 @@ after(() => world.close());
 
 const records = (count: number) =>
   Array.from({ length: count }, (_, n) => ({ partition: n % 2, value: `${n}` }));
+
+/** As the kubelet does: who reads it sees the old file or the new one. */
+function rewrite(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
+}
 
 test("a running proxy follows it: delivery stops and goes on, membership stays, acks are taken", async () => {
   const scene = await world.scene("paused", { partitions: 2, replicas: 1 });
@@ -30,25 +36,26 @@ test("a running proxy follows it: delivery stops and goes on, membership stays, 
     const before = readFileSync(proxy.configFile, "utf8");
     const member = await world.kafka.groupMembers(scene.group);
 
-    writeFileSync(proxy.configFile, `${before}paused: true\n`);
+    rewrite(proxy.configFile, `${before}paused: true\n`);
     await until("paused", async () => (await proxy.status()).paused);
     await world.kafka.produce(scene.topic, records(50));
     held.resolve();
     await until("what was out is acked and committed", async () => {
       return (await world.kafka.lag(scene.group, scene.topic)) === 50;
     });
-    const { partitions } = await proxy.status();
-    const ready = partitions.reduce((sum, one) => sum + one.ready, 0);
-    assert.equal(ready, 50, "they wait in the windows");
+    await until("the new ones wait in the windows", async () => {
+      const { partitions } = await proxy.status();
+      return partitions.reduce((sum, one) => sum + one.ready, 0) === 50;
+    });
     assert.equal(recorder.deliveries.size, 100);
 
-    writeFileSync(proxy.configFile, `${before}paused: maybe\n`);
+    rewrite(proxy.configFile, `${before}paused: maybe\n`);
     await until("a bad file is said", () =>
       proxy.log.includes("can't be used: going on as before"),
     );
     assert.equal((await proxy.status()).paused, true);
 
-    writeFileSync(proxy.configFile, before);
+    rewrite(proxy.configFile, before);
     await until("all finished", () => recorder.finished === 150);
     await until("committed", async () => (await scene.lag()) === 0);
     assert.deepEqual(recorder.duplicates(), []);

@@ -13,6 +13,7 @@ import {
   desired,
   type Facts,
   type KubernetesObject,
+  names,
   refusedStatus,
   replicasOf,
   statusOf,
@@ -103,11 +104,16 @@ export class Reconciler {
     const plan = planOf(resource, facts, problems);
     let step: ScaleStep | undefined;
     let again = false;
+    let podsHaveAll = true;
     for (const object of plan?.objects ?? []) {
+      // Pods would start, or be rolled, with what is somebody else's or of yesterday, and keep it.
+      if (object.kind === "StatefulSet" && !podsHaveAll) continue;
       const { result, problem, before } = await this.#apply(resource, object, logger);
       if (problem !== undefined) problems.push(problem);
-      if (result === "not-yet") again = true;
-      else if (object.kind === "StatefulSet") step = stepOf(before, view.statefulSet(key));
+      if (result === "not-yet") {
+        again = true;
+        podsHaveAll &&= !isForPods(resource, object);
+      } else if (object.kind === "StatefulSet") step = stepOf(before, view.statefulSet(key));
     }
     await this.#remove(resource, plan?.absent ?? [], logger);
     const status = statusOf(resource, plan?.replicas ?? replicasOf(resource, facts), {
@@ -220,6 +226,12 @@ function read(raw: RawResource): KafkaProxy | ResourceError {
     if (error instanceof ResourceError) return error;
     throw error;
   }
+}
+
+/** Pods do not start without it, or read it when they start. */
+function isForPods(resource: KafkaProxy, { kind, metadata }: KubernetesObject): boolean {
+  const { proxyConfig } = names(resource);
+  return kind === "ServiceAccount" || (kind === "ConfigMap" && metadata.name === proxyConfig);
 }
 
 /** It had the resource's name before it. */

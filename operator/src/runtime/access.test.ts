@@ -96,6 +96,16 @@ test("KUBECONFIG with several files, as for kubectl: the first current context, 
   assert.deepEqual(await other.headers(), { authorization: "Bearer another" });
 });
 
+test("what two of the files name alike is taken from the first, as kubectl does", async (context) => {
+  const path = folder(context, {
+    one: kubeconfig("home", token),
+    two: kubeconfig("home", { token: "another" }),
+  });
+  const KUBECONFIG = ["one", "two"].map((name) => join(path, name)).join(delimiter);
+  const access = await findAccess({ environment: { KUBECONFIG } });
+  assert.deepEqual(await access.headers(), { authorization: "Bearer secret-token" });
+});
+
 test("an empty KUBECONFIG is none", async (context) => {
   const serviceAccountFolder = folder(context, { token: "t", "ca.crt": "a", namespace: "n" });
   const environment = { ...inPod, KUBECONFIG: "" };

@@ -97,6 +97,10 @@ async function fromKubeconfig(
     for (const file of others) {
       const other = new KubeConfig();
       other.loadFromFile(file);
+      // Of what two files name alike the first counts.
+      other.clusters = other.clusters.filter(({ name }) => config.getCluster(name) === null);
+      other.users = other.users.filter(({ name }) => config.getUser(name) === null);
+      other.contexts = other.contexts.filter(({ name }) => config.getContextObject(name) === null);
       config.mergeConfig(other, config.getCurrentContext() !== "");
     }
     if (context !== undefined) config.setCurrentContext(context);

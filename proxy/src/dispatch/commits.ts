@@ -16,6 +16,12 @@ export interface CommitsParts {
   readonly counters: DispatchCounters;
 }
 
+/**
+ * A broker that refuses commits for good, such as one whose `offset.metadata.max.bytes` is below ours, stops no
+ * delivery: a new owner whose commits have failed for so long begins without. Only its death could repeat work then.
+ */
+const firstCommitMs = 5_000;
+
 /** Takes what is to be committed, and draws the consequences when it is: acks durable, deliveries recorded. */
 export class Commits {
   readonly #parts: CommitsParts;
@@ -37,7 +43,9 @@ export class Commits {
   #take(partition: Partition, last: boolean): OpenCommit {
     const { window } = partition;
     const offset = window.watermark;
-    const description = describe(window, last, last);
+    // Who still waits for clients to present what they hold can't vouch for it to the next owner.
+    const knowsAll = partition.presentWait === undefined;
+    const description = describe(window, last && knowsAll, last);
     const { counts, counted } = description;
     const encoded = encodeMetadata(
       offset,
@@ -77,10 +85,7 @@ export class Commits {
     partition.taken = undefined;
     partition.returnAcks(this.#tell(commit));
     if (!owned(partition)) return;
-    if (!partition.standing) {
-      partition.standing = true;
-      this.#parts.queue.opened(partition);
-    }
+    this.#open(partition);
     partition.committed = commit.offset;
     partition.covered = commit.covered;
     const { lifecycle, intake } = this.#parts;
@@ -91,12 +96,21 @@ export class Commits {
     intake.reopen(partition);
   }
 
-  failed(commit: PartitionCommit): void {
+  failed(now: number, commit: PartitionCommit): void {
     if (!(commit instanceof OpenCommit) || commit.source.taken !== commit) return;
     const partition = commit.source;
     partition.taken = undefined;
     partition.dirty = true;
     partition.returnAcks(commit.acks);
+    partition.failedSince ??= now;
+    if (now - partition.failedSince >= firstCommitMs) this.#open(partition);
+  }
+
+  /** What it has may go out. */
+  #open(partition: Partition): void {
+    if (partition.standing) return;
+    partition.standing = true;
+    this.#parts.queue.opened(partition);
   }
 
   /** The partition was reset: its pending acks are about records that are gone, there is nothing more to do about them. */

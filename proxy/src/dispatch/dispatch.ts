@@ -205,7 +205,7 @@ export class Dispatch implements DispatchPort {
   }
 
   commitFailed(now: number, commit: PartitionCommit): void {
-    this.#commits.failed(commit);
+    this.#commits.failed(now, commit);
     this.#finish(now);
   }
 

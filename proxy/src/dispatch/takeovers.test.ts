@@ -95,6 +95,42 @@ test("nothing goes out before a commit stands: an owner killed before has delive
   assert.deepEqual(h.pull("b"), [], "its clients have not been heard");
 });
 
+test("commits that are refused for good stop no delivery: a new owner begins without after a while", () => {
+  const h = new Harness();
+  h.open("a");
+  h.dispatch.assign(h.now, { partition: 0, watermark: 0, metadata: "" });
+  h.admit(0, 9);
+  const refused = (): void => {
+    for (const commit of h.dispatch.takeCommits(h.now)) h.dispatch.commitFailed(h.now, commit);
+  };
+  refused();
+  h.advance(4_900);
+  refused();
+  assert.deepEqual(h.pull("a"), []);
+  h.advance(200);
+  refused();
+  assert.equal(h.pull("a").length, 10);
+});
+
+test("who waits for clients itself, and gives the partition up, lets its successor wait too", () => {
+  const before = new Harness();
+  before.open("a");
+  before.assign();
+  const [commit] = before.commit(true);
+  assert.ok(commit);
+  before.admit(0, 9);
+  assert.deepEqual(offsets(before.pull("a", 5)), [0, 1, 2, 3, 4]); // and is killed
+  const short = new Harness();
+  short.assign(0, commit.offset, commit.metadata);
+  short.admit(0, 9);
+  short.advance(100);
+  const h = successor(short.dispatch.surrender(short.now, 0));
+  assert.deepEqual(h.pull("b"), []);
+  present(h, "a", { partition: 0, offset: 0, attempt: 1, state: "acked" });
+  h.advance(520);
+  assert.equal(offsets(h.pull("b")).includes(0), false);
+});
+
 test("a presented record stays with who presents it; another one is refused but may ack late", () => {
   const h = successor(owner().dispatch.surrender(0, 0));
   const held = { partition: 0, offset: 2, attempt: 1, state: "held" } as const;

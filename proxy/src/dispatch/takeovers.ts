@@ -1,7 +1,9 @@
+import type { Offset } from "@kafkaproxy/wire";
 import {
   decodeMetadata,
   decodeOverflow,
   type Snapshot,
+  type WindowRecord,
   type WindowTotals,
 } from "../ledger/index.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -54,6 +56,20 @@ export function restore(
   return { partition, uncertain: !certain, warning };
 }
 
+/** A record that the snapshot says something of. */
+interface Known {
+  readonly offset: Offset;
+  readonly restore: (record: WindowRecord) => void;
+}
+
+function eachOf(runs: Iterable<readonly [Offset, Offset]>, restore: Known["restore"]): Known[] {
+  const known: Known[] = [];
+  for (const [first, last] of runs) {
+    for (let offset = first; offset <= last; offset += 1) known.push({ offset, restore });
+  }
+  return known;
+}
+
 /** Returns false when there was no room for all. */
 function apply(
   now: number,
@@ -64,31 +80,36 @@ function apply(
 ): boolean {
   const { window } = partition;
   for (const [first, last] of snapshot.settled) window.settleAhead(first, last);
+  const known: Known[] = [];
   for (const { offset, deliveries, out } of snapshot.counts) {
-    const record = window.expect(offset);
-    if (record === undefined) return false;
-    record.deliveries = deliveries;
-    record.recorded = recorded.get(offset) ?? 0;
-    if (out) lifecycle.leaseToNobody(now, record);
+    known.push({
+      offset,
+      restore: (record) => {
+        record.deliveries = deliveries;
+        record.recorded = recorded.get(offset) ?? 0;
+        if (out) lifecycle.leaseToNobody(now, record);
+      },
+    });
   }
   for (const { deliveries, rejected, runs } of snapshot.dying) {
-    for (const [first, last] of runs) {
-      for (let offset = first; offset <= last; offset += 1) {
-        const record = window.expect(offset);
-        if (record === undefined) return false;
-        record.deliveries = deliveries;
-        record.rejected = rejected;
-        record.state = "doomed";
-      }
-    }
+    const restore = (record: WindowRecord): void => {
+      record.deliveries = deliveries;
+      record.rejected = rejected;
+      record.state = "doomed";
+    };
+    for (const each of eachOf(runs, restore)) known.push(each);
   }
-  for (const [first, last] of snapshot.out) {
-    for (let offset = first; offset <= last; offset += 1) {
-      const record = window.expect(offset);
-      if (record === undefined) return false;
-      record.deliveries = 1;
-      lifecycle.leaseToNobody(now, record);
-    }
+  const restoreOut = (record: WindowRecord): void => {
+    record.deliveries = 1;
+    lifecycle.leaseToNobody(now, record);
+  };
+  for (const each of eachOf(snapshot.out, restoreOut)) known.push(each);
+  // In the order of the window: it would move everything behind each of them otherwise.
+  known.sort((a, b) => a.offset - b.offset);
+  for (const { offset, restore } of known) {
+    const record = window.expect(offset);
+    if (record === undefined) return false;
+    restore(record);
   }
   // A long run right at the watermark need not be fetched.
   window.advance(window.nextWanted);

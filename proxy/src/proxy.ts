@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "@kafkaproxy/kafka";
 import { type Admin, createAdmin, Metrics } from "./admin/index.ts";
 import type { ProxyConfig } from "./config/index.ts";
@@ -39,6 +40,11 @@ const stuckAfterMs = 60_000;
 const outageMs = 1_500;
 /** What a drain waits for ZooKeeper to forget us; clients are told to go all the same. */
 const unregisterMs = 2_000;
+/**
+ * What a drain waits for handlers before it looks for another proxy to hand over to: most end by then, and proxies that
+ * are told to stop together, as when all of it is deleted, have all left the registry.
+ */
+const lookForOthersMs = 500;
 /** What a close without a drain waits for Kafka. */
 const closeTimeoutMs = 5_000;
 
@@ -208,8 +214,9 @@ export class Proxy {
   }
 
   /**
-   * Ends without leaving anything behind: workers are told to go and finish inside `graceMs` (default: the
-   * configured drain time-out), partitions are handed over with a confirmed commit, the group is left.
+   * Ends without leaving anything behind: workers are told to go, partitions are handed over with a confirmed commit,
+   * the group is left. What handlers take longer for goes along to the other proxies; without any, handlers are waited
+   * for, up to `graceMs` (default: the configured drain time-out).
    */
   drain(graceMs = this.#config.drainTimeoutMs): Promise<void> {
     this.#drained ??= this.#drain(graceMs);
@@ -226,17 +233,35 @@ export class Proxy {
     await within(rooms.registry.close(), unregisterMs);
     rooms.listener.goaway(graceMs, "the proxy is stopping");
     this.#gate();
-    while (rooms.now() < deadline && this.#closed === undefined && !idle(rooms)) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    const left = rooms.dispatch.inFlight;
-    if (left > 0)
+    const handedOver = await this.#workersOrOthers(rooms, deadline);
+    const { inFlight } = rooms.dispatch;
+    if (handedOver) {
+      this.#logger.info({ inFlight }, "the other proxies take over what is still being worked on");
+    } else if (inFlight > 0) {
       this.#logger.warn(
-        { inFlight: left },
+        { inFlight },
         "the grace period is over: the next owner takes over what is still being worked on",
       );
+    }
     await rooms.source.close({ leave: true });
     await this.close();
+  }
+
+  /** Resolves when workers are through or their time is over; true: before that, as another proxy can take over. */
+  async #workersOrOthers(rooms: Rooms, deadline: number): Promise<boolean> {
+    let lookAt = rooms.now() + lookForOthersMs;
+    while (rooms.now() < deadline && this.#closed === undefined && !idle(rooms)) {
+      if (rooms.now() >= lookAt) {
+        const found = await Promise.race([
+          rooms.registry.hasOthers(),
+          delay(lookForOthersMs, false),
+        ]);
+        if (found) return true;
+        lookAt = rooms.now() + lookForOthersMs;
+      }
+      await delay(20);
+    }
+    return false;
   }
 
   /** Ends at once: the group keeps our partitions for us until its session time-out. */

@@ -93,8 +93,6 @@ test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates
     assert.equal(await third.stop(), 0, third.log);
     await delay(4_000);
     const endAt = performance.now();
-    // A proxy that drains delivers nothing while its workers finish what they have; then it leaves the group.
-    const drainingMs = (partition: number) => (moved.includes(partition) ? handlerMs + 1_000 : 0);
     for (const partition of partitions) {
       const joinGapMs = recorder.longestGapMs(joiningAt, leavingAt, partition);
       const leaveGapMs = recorder.longestGapMs(leavingAt, endAt, partition);
@@ -107,10 +105,7 @@ test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates
         `${words}: nothing was left to deliver`,
       );
       assert.ok(joinGapMs <= 2_000, `${words}: no delivery for ${joinGapMs} ms`);
-      assert.ok(
-        leaveGapMs <= drainingMs(partition) + 2_000,
-        `${words}: no delivery for ${leaveGapMs} ms`,
-      );
+      assert.ok(leaveGapMs <= 2_000, `${words}: no delivery for ${leaveGapMs} ms`);
     }
     await allDone(scene, recorder, 4_500);
     assert.deepEqual(recorder.duplicates(), []);

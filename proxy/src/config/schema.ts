@@ -247,7 +247,7 @@ export const settingsSchema = z.strictObject({
   drainTimeout: defaulted(
     duration("0ms", "24h"),
     "30s",
-    "How long workers have to finish when the proxy is told to stop.",
+    "How long workers have to finish when the proxy is told to stop and no other proxy can take over.",
   ),
   log: section("The log.", {
     level: defaulted(

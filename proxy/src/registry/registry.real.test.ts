@@ -88,6 +88,25 @@ test("there from register() to close(), with what clients need", async () => {
   await session.close();
 });
 
+test("whether another proxy is there: not ourselves, not a closed one, not while ZooKeeper is away", async () => {
+  const { session, registry, path } = scene("others");
+  await session.connected();
+  assert.equal(await registry.hasOthers(), false);
+  registry.register(5_000);
+  await until("to know it", () => Promise.resolve(registry.present));
+  assert.equal(await registry.hasOthers(), false);
+  const other = eyes.holdEphemeral(`${path}/orders-1`, Buffer.from("{}"));
+  await until("the other", () => registry.hasOthers());
+  await server.kill();
+  await until("ZooKeeper away", () => Promise.resolve(session.state !== "connected"));
+  assert.equal(await registry.hasOthers(), false);
+  await server.start();
+  await until("the other again", () => registry.hasOthers());
+  await other.close();
+  assert.equal(await registry.hasOthers(), false);
+  await Promise.all([registry.close(), session.close()]);
+});
+
 test("registered before ZooKeeper is reached, and again after it restarted and after it was silent for longer than the session lasts", async () => {
   await server.kill();
   const { session, registry, names } = scene("survives");

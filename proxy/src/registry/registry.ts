@@ -1,9 +1,12 @@
 import type { Logger } from "@kafkaproxy/kafka";
 import {
+  encodePathSegment,
   encodeRegistryRecord,
   protocolVersion,
+  proxiesPath,
   type RegistryRecord,
   registryPath,
+  type RegistryTarget,
 } from "@kafkaproxy/wire";
 import type { EphemeralNode, ZooKeeperSession } from "@kafkaproxy/zookeeper";
 import type { ProxyConfig } from "../config/index.ts";
@@ -41,9 +44,7 @@ export class Registry {
   register(port: number): void {
     if (this.#node !== undefined || this.#closed) return;
     const { session, config, logger } = this.#options;
-    const { namespace, topic, consumerGroup, instance } = config;
-    const target = { root: config.zookeeper.root, namespace, topic, consumerGroup };
-    const path = registryPath(target, instance);
+    const path = registryPath(this.#target, config.instance);
     const record = this.#record(port);
     this.#node = session.holdEphemeral(path, Buffer.from(encodeRegistryRecord(record)));
     this.#node.onChange((present) => {
@@ -53,10 +54,29 @@ export class Registry {
     });
   }
 
+  /** Whether another proxy of the group is registered. False while ZooKeeper can't tell. */
+  async hasOthers(): Promise<boolean> {
+    const { session, config, logger } = this.#options;
+    if (session.state !== "connected") return false;
+    try {
+      const registered = (await session.children(proxiesPath(this.#target))) ?? [];
+      const own = encodePathSegment(config.instance);
+      return registered.some((name) => name !== own);
+    } catch (error) {
+      logger.debug({ err: error }, "ZooKeeper did not say who else is registered");
+      return false;
+    }
+  }
+
   /** Clients that look find us no more. Resolves when it is so, or when ZooKeeper can't be told now. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#node?.close();
+  }
+
+  get #target(): RegistryTarget {
+    const { namespace, topic, consumerGroup, zookeeper } = this.#options.config;
+    return { root: zookeeper.root, namespace, topic, consumerGroup };
   }
 
   #record(port: number): RegistryRecord {

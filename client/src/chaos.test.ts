@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "./index.ts";
-import { FakeProxy, FakeTopic, until } from "./testing/fake-proxy.ts";
+import { FakeProxy } from "./testing/fake-proxy.ts";
+import { FakeTopic } from "./testing/fake-topic.ts";
+import { until } from "./testing/until.ts";
 
 const partitions = [0, 1, 2, 3];
 const perPartition = 700;

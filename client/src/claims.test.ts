@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { connect, type ProxyClient, type Worker } from "./index.ts";
-import { FakeProxy, FakeTopic, until } from "./testing/fake-proxy.ts";
+import { FakeProxy } from "./testing/fake-proxy.ts";
+import { FakeTopic } from "./testing/fake-topic.ts";
+import { until } from "./testing/until.ts";
 
 const count = 50;
 const limits = { ackTimeoutMs: 300 };

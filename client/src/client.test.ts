@@ -7,7 +7,9 @@ import {
   type Message,
   type ProxyClient,
 } from "./index.ts";
-import { FakeProxy, type FakeProxyOptions, FakeTopic, until } from "./testing/fake-proxy.ts";
+import { FakeProxy, type FakeProxyOptions } from "./testing/fake-proxy.ts";
+import { FakeTopic } from "./testing/fake-topic.ts";
+import { until } from "./testing/until.ts";
 
 const toEnd: (() => Promise<unknown>)[] = [];
 after(async () => {

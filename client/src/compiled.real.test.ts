@@ -5,7 +5,8 @@ import { promisify } from "node:util";
 import { encodeRegistryRecord, registryPath } from "@kafkaproxy/wire";
 import { ZooKeeperSession } from "@kafkaproxy/zookeeper";
 import { node20, startZooKeeper, type ZooKeeperServer } from "../../test/servers/index.ts";
-import { FakeProxy, FakeTopic } from "./testing/fake-proxy.ts";
+import { FakeProxy } from "./testing/fake-proxy.ts";
+import { FakeTopic } from "./testing/fake-topic.ts";
 
 const target = { namespace: "shop", topic: "orders", consumerGroup: "billing" };
 let server: ZooKeeperServer;

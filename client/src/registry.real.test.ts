@@ -7,7 +7,9 @@ import { Client } from "./client.ts";
 import { readConfig } from "./config.ts";
 import { registryDiscovery } from "./discovery/index.ts";
 import { connect } from "./index.ts";
-import { FakeProxy, FakeTopic, until } from "./testing/fake-proxy.ts";
+import { FakeProxy } from "./testing/fake-proxy.ts";
+import { FakeTopic } from "./testing/fake-topic.ts";
+import { until } from "./testing/until.ts";
 
 const target = { namespace: "shop", topic: "orders", consumerGroup: "billing" };
 let server: ZooKeeperServer;

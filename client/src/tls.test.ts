@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connect } from "./index.ts";
-import { FakeProxy, FakeTopic, until } from "./testing/fake-proxy.ts";
+import { FakeProxy } from "./testing/fake-proxy.ts";
+import { FakeTopic } from "./testing/fake-topic.ts";
+import { until } from "./testing/until.ts";
 
 test("TLS: a known authority and name are needed", async () => {
   const folder = mkdtempSync(join(tmpdir(), "kafkaproxy-client-"));

@@ -14,71 +14,7 @@ import {
   type RecordRef,
   type SessionLimits,
 } from "@kafkaproxy/wire";
-
-interface FakeRecord {
-  readonly partition: number;
-  readonly offset: number;
-  readonly value: Buffer;
-  attempt: number;
-  state: "ready" | "leased" | "settled";
-  /** A commit has made it settled for whoever has the partition. */
-  durable: boolean;
-  holder: FakeSession | undefined;
-  leaseUntil: number;
-}
-
-/** A topic that several fake proxies serve, one after the other. */
-export class FakeTopic {
-  readonly records: FakeRecord[] = [];
-  readonly rejected: { readonly offset: number; readonly reason: string }[] = [];
-  readonly nacked: {
-    readonly offset: number;
-    readonly reason: string;
-    readonly delayMs: number;
-  }[] = [];
-  /** How often each record was delivered, by `partition:offset`. */
-  readonly deliveries = new Map<string, number>();
-  /** The group's, as its members know it. */
-  generation = 1;
-
-  /** As a proxy knows it that hears nothing more of it. */
-  copy(): FakeTopic {
-    const copy = new FakeTopic();
-    copy.records.push(...this.records.map((record) => ({ ...record })));
-    copy.generation = this.generation;
-    return copy;
-  }
-
-  produce(partition: number, count: number, value = (offset: number) => `${offset}`): void {
-    const next = this.records.filter((record) => record.partition === partition).length;
-    for (let offset = next; offset < next + count; offset++) {
-      this.records.push({
-        partition,
-        offset,
-        value: Buffer.from(value(offset)),
-        attempt: 0,
-        state: "ready",
-        durable: false,
-        holder: undefined,
-        leaseUntil: 0,
-      });
-    }
-  }
-
-  find({ partition, offset }: { partition: number; offset: number }): FakeRecord | undefined {
-    return this.records.find(
-      (record) => record.partition === partition && record.offset === offset,
-    );
-  }
-
-  get unsettled(): number {
-    return this.records.filter(({ state }) => state !== "settled").length;
-  }
-
-  get mostDeliveries(): number {
-    return Math.max(0, ...this.deliveries.values());
-  }
-}
+import { type FakeRecord, type FakeTopic, keyOf } from "./fake-topic.ts";
 
 export interface FakeSession {
   readonly id: string;
@@ -100,9 +36,6 @@ export interface FakeProxyOptions {
 }
 
 let sessions = 0;
-const keyOf = ({ partition, offset }: { partition: number; offset: number }) =>
-  `${partition}:${offset}`;
-
 /** A proxy in a few lines on the real wire, which can be killed, cut off, moved and made to lie. */
 export class FakeProxy {
   readonly instance: string;
@@ -595,14 +528,5 @@ export class FakeProxy {
       }
     }
     this.offer();
-  }
-}
-
-/** Waits until `condition` holds, looking often; fails with `what` after a generous time. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not seen within 30 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

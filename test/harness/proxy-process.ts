@@ -28,6 +28,8 @@ export interface ProxyProcess {
   readonly log: string;
   /** /status as JSON. */
   status(): Promise<ProxyStatus>;
+  /** A metric's value, all its series together; 0 for one that is not there yet. */
+  metric(name: string): Promise<number>;
   /** Resolves when it serves. */
   serving(): Promise<void>;
   /** SIGTERM; resolves to the exit code when it has drained and ended. */
@@ -110,6 +112,11 @@ export function startProxy(
     async status() {
       const response = await fetch(`http://${adminAddress()}/status`);
       return (await response.json()) as ProxyStatus;
+    },
+    async metric(name) {
+      const text = await (await fetch(`http://${adminAddress()}/metrics`)).text();
+      const series = text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, "gmu"));
+      return [...series].reduce((sum, [, value]) => sum + Number(value), 0);
     },
     async serving() {
       await until(`proxy ${instance} serving`, () => {

@@ -15,6 +15,8 @@ export interface BrokerPorts {
   readonly plain: number;
   readonly controller: number;
   readonly secure: number;
+  /** Of a listener that is advertised elsewhere. */
+  readonly relayed?: { readonly port: number; readonly advertised: string };
 }
 
 function properties(values: Record<string, string | number | boolean>): string {
@@ -39,8 +41,11 @@ export function brokerProperties(
   },
 ): string {
   const { host } = options;
+  const { relayed } = broker;
   const secure = options.security ? `,SECURE://${host}:${broker.secure}` : "";
   const plain = `PLAINTEXT://${host}:${broker.plain}${secure}`;
+  const behind = relayed === undefined ? "" : `,RELAYED://${host}:${relayed.port}`;
+  const before = relayed === undefined ? "" : `,RELAYED://${relayed.advertised}`;
   const replicas = all.length;
   const minInSync = replicas === 1 ? 1 : 2;
   return properties({
@@ -50,9 +55,10 @@ export function brokerProperties(
       .map(({ nodeId, controller }) => `${nodeId}@${host}:${controller}`)
       .join(","),
     "controller.listener.names": "CONTROLLER",
-    listeners: `${plain},CONTROLLER://${host}:${broker.controller}`,
-    "advertised.listeners": plain,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
+    listeners: `${plain}${behind},CONTROLLER://${host}:${broker.controller}`,
+    "advertised.listeners": `${plain}${before}`,
+    "listener.security.protocol.map":
+      "PLAINTEXT:PLAINTEXT,RELAYED:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": options.dataDir,
     "default.replication.factor": replicas,

@@ -22,6 +22,7 @@ import {
 } from "./kafka-config.ts";
 import { within, type NetworkNamespace } from "./netns.ts";
 import { freePorts } from "./ports.ts";
+import { type Relay, startRelay } from "./relay.ts";
 import { keepLogs, makeRunFolder } from "./run-folder.ts";
 import { ServerProcess, type ServerState } from "./server-process.ts";
 
@@ -30,6 +31,8 @@ export interface KafkaOptions {
   readonly brokers?: 1 | 3;
   /** Adds a SASL_SSL listener. Default false. */
   readonly security?: boolean;
+  /** Adds a listener behind relays, for clients whose network fails. Default false. */
+  readonly relayed?: boolean;
   /** More broker properties; they win over ours. */
   readonly config?: Record<string, string>;
   /** What it listens on and is called by. Default `127.0.0.1`. */
@@ -62,6 +65,13 @@ export interface SecureListener {
   readonly password: string;
 }
 
+/** The brokers as clients find them whose network is in a test's hands. */
+export interface RelayedListener {
+  readonly bootstrapServers: string[];
+  /** One for each broker, in their order. */
+  readonly relays: readonly Relay[];
+}
+
 export interface TopicOptions {
   /** Default 1. */
   readonly partitions?: number;
@@ -80,6 +90,7 @@ export interface GroupMember {
 export class KafkaCluster {
   readonly bootstrapServers: string[];
   readonly secure?: SecureListener;
+  readonly relayed: RelayedListener;
   readonly brokers: readonly KafkaBroker[];
   readonly #client: JavaClient;
   readonly #release: () => Promise<void>;
@@ -87,12 +98,14 @@ export class KafkaCluster {
   constructor(
     brokers: readonly KafkaBroker[],
     secure: SecureListener | undefined,
+    relays: readonly Relay[],
     client: JavaClient,
     release: () => Promise<void>,
   ) {
     this.brokers = brokers;
     this.bootstrapServers = brokers.map(({ address }) => address);
     if (secure !== undefined) this.secure = secure;
+    this.relayed = { bootstrapServers: relays.map(({ address }) => address), relays };
     this.#client = client;
     this.#release = release;
   }
@@ -200,15 +213,24 @@ function hasStarted(log: string): boolean {
 
 /** Starts Kafka 4.4.0 in KRaft mode; resolves when it can be used. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
-  const { brokers: count = 1, security = false, config: more = {} } = options;
+  const { brokers: count = 1, security = false, relayed = false, config: more = {} } = options;
   const { host = "127.0.0.1", netns } = options;
   await classPath("kafka");
   const certificates = security ? await certificateFolder() : "";
-  const free = await freePorts(count * 3);
-  const ports: BrokerPorts[] = Array.from({ length: count }, (_, i) => {
-    const [plain = 0, controller = 0, secure = 0] = free.slice(i * 3);
-    return { nodeId: i + 1, plain, controller, secure };
-  });
+  const free = await freePorts(count * 4);
+  const relays: Relay[] = [];
+  const ports: BrokerPorts[] = [];
+  for (let i = 0; i < count; i++) {
+    const [plain = 0, controller = 0, secure = 0, port = 0] = free.slice(i * 4);
+    const numbers = { nodeId: i + 1, plain, controller, secure };
+    if (relayed) {
+      const relay = await startRelay(`${host}:${port}`);
+      relays.push(relay);
+      ports.push({ ...numbers, relayed: { port, advertised: relay.address } });
+    } else {
+      ports.push(numbers);
+    }
+  }
   const folder = makeRunFolder("kafka");
   const clusterId = uuid();
   const processes = await Promise.all(
@@ -227,7 +249,10 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   );
   const release = async () => {
     // Nothing of theirs is needed any more, and an orderly end would wait for a quorum that is going too.
-    await Promise.all(processes.map((broker) => broker.kill()));
+    await Promise.all([
+      ...processes.map((broker) => broker.kill()),
+      ...relays.map((relay) => relay.close()),
+    ]);
     rmSync(folder.data, { recursive: true, force: true });
   };
   const listener: SecureListener | undefined = security
@@ -240,7 +265,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const brokers = processes.map((broker, i) => brokerOf(broker, ports[i]!, host));
   const addresses = brokers.map(({ address }) => address);
   const client = new JavaClient(addresses, {}, netns);
-  const cluster = new KafkaCluster(brokers, listener, client, release);
+  const cluster = new KafkaCluster(brokers, listener, relays, client, release);
   try {
     await Promise.all(processes.map((broker) => broker.start()));
     await cluster.ready();

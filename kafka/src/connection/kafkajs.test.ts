@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  Connection,
   Decoder,
   Encoder,
   installedVersion,
@@ -9,32 +8,14 @@ import {
   messages,
   neededVersions,
 } from "./kafkajs.ts";
-
-const quiet = {
-  namespace: () => quiet,
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
+import { unconnected } from "./test-connection.ts";
 
 test("kafkajs is exactly the version whose internals were read", () => {
   assert.equal(installedVersion, knownVersion);
 });
 
 test("a connection has what we reach for", () => {
-  const connection = new Connection({
-    host: "127.0.0.1",
-    port: 1,
-    clientId: "test",
-    logger: quiet,
-    ssl: null,
-    sasl: null,
-    connectionTimeout: 10,
-    requestTimeout: 10,
-    enforceRequestTimeout: false,
-    socketFactory: () => assert.fail("nothing is connected here"),
-  });
+  const connection = unconnected();
   for (const name of ["connect", "disconnect", "authenticate", "isConnected", "send"] as const) {
     assert.equal(typeof connection[name], "function", name);
   }

@@ -1,30 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Connection } from "./kafkajs.ts";
+import type { Connection } from "./kafkajs.ts";
+import { unconnected } from "./test-connection.ts";
 import { until } from "./test-until.ts";
 import { stopIdleThrottleCheck } from "./throttle.ts";
 
-const quiet = {
-  namespace: () => quiet,
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
-
 function throttled(untilMs: number): { connection: Connection; sent: number[] } {
-  const connection = new Connection({
-    host: "127.0.0.1",
-    port: 1,
-    clientId: "test",
-    logger: quiet,
-    ssl: null,
-    sasl: null,
-    connectionTimeout: 10,
-    requestTimeout: 10,
-    enforceRequestTimeout: false,
-    socketFactory: () => assert.fail("nothing is connected here"),
-  });
+  const connection = unconnected();
   stopIdleThrottleCheck(connection);
   connection.requestQueue.throttledUntil = untilMs;
   return { connection, sent: [] };

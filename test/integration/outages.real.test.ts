@@ -1,6 +1,6 @@
 // Kafka away, ZooKeeper away, both: the proxy says so once, loses nothing and goes on by itself.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Message } from "@kafkaproxy/client";
 import { createWorld, type ProxyProcess, Recorder, until, type World } from "../harness/index.ts";
@@ -8,12 +8,6 @@ import { createWorld, type ProxyProcess, Recorder, until, type World } from "../
 const outageMs = 60_000;
 const sessionTimeoutMs = 10_000;
 const heldCount = 10;
-
-let world: World;
-before(async () => {
-  world = await createWorld();
-});
-after(() => world.close());
 
 /** An outage has a few lines when it begins, from each part that meets it, and no more as it goes on. */
 function saidOnce(proxy: ProxyProcess): void {
@@ -32,6 +26,7 @@ async function unready(proxy: ProxyProcess): Promise<string[]> {
 }
 
 interface Load {
+  readonly world: World;
   readonly proxy: ProxyProcess;
   readonly recorder: Recorder;
   /** Lets the workers finish what they have held since before the outage. */
@@ -39,8 +34,17 @@ interface Load {
 }
 
 /** 3,000 messages of 50 ms, of which some are held by their workers until they are told; and an outage in the middle. */
-async function underLoad(name: string, outage: (load: Load) => Promise<void>): Promise<void> {
-  const scene = await world.scene(name, { partitions: 2, replicas: 1 });
+async function underLoad(outage: (load: Load) => Promise<void>): Promise<void> {
+  const world = await createWorld();
+  try {
+    await inWorld(world, outage);
+  } finally {
+    await world.close();
+  }
+}
+
+async function inWorld(world: World, outage: (load: Load) => Promise<void>): Promise<void> {
+  const scene = await world.scene("outage", { partitions: 2, replicas: 1 });
   const released = Promise.withResolvers<void>();
   try {
     const proxy = scene.proxy(0);
@@ -56,7 +60,7 @@ async function underLoad(name: string, outage: (load: Load) => Promise<void>): P
     await world.kafka.fill(scene.topic, { count: 3_000, valueBytes: 100 });
     await until("500 finished", () => recorder.finished >= 500);
     assert.equal(held.length, heldCount);
-    await outage({ proxy, recorder, release: () => released.resolve() });
+    await outage({ world, proxy, recorder, release: () => released.resolve() });
     await until("3,000 finished", () => recorder.finished === 3_000);
     await until("committed lag 0", async () => (await scene.lag()) === 0);
     await until("ready again", async () => (await unready(proxy)).length === 0);
@@ -95,45 +99,49 @@ async function kafkaAway({ proxy, recorder, release }: Load): Promise<void> {
   assert.ok(recorder.finished < 3_000, "nothing was left that it could have delivered");
 }
 
-test("Kafka frozen for 60 s: fenced before the session ends, takes acks, and goes on by itself", async () => {
-  await underLoad("kafka-away", async (load) => {
-    const [broker] = world.kafka.brokers;
-    assert.ok(broker);
-    broker.freeze();
-    try {
+// Side by side, each with servers of its own: most of their time is waiting.
+describe("outages", { concurrency: true }, () => {
+  test("Kafka frozen for 60 s: fenced before the session ends, takes acks, and goes on by itself", async () => {
+    await underLoad(async (load) => {
+      const [broker] = load.world.kafka.brokers;
+      assert.ok(broker);
+      broker.freeze();
+      try {
+        await kafkaAway(load);
+      } finally {
+        broker.thaw();
+      }
+      saidOnce(load.proxy);
+    });
+  });
+
+  test("ZooKeeper away for 60 s: serves on", async () => {
+    await underLoad(async ({ world, proxy, recorder, release }) => {
+      await world.zookeeper.kill();
+      const killedAt = performance.now();
+      await until("it is said", async () => !(await proxy.status()).zookeeper.reachable);
+      const before = recorder.finished;
+      release();
+      await until("work goes on", () => recorder.finished >= before + 1_000);
+      await delay(Math.max(0, outageMs - (performance.now() - killedAt)));
+      const { zookeeper, fenced } = await proxy.status();
+      assert.deepEqual([zookeeper.reachable, fenced], [false, undefined]);
+      assert.deepEqual(await unready(proxy), []);
+      await world.zookeeper.start();
+      saidOnce(proxy);
+    });
+  });
+
+  test("both away for 60 s: as with Kafka", async () => {
+    await underLoad(async (load) => {
+      const [broker] = load.world.kafka.brokers;
+      assert.ok(broker);
+      const { zookeeper } = load.world;
+      await Promise.all([zookeeper.kill(), broker.kill()]);
       await kafkaAway(load);
-    } finally {
-      broker.thaw();
-    }
-    saidOnce(load.proxy);
-  });
-});
-
-test("ZooKeeper away for 60 s: serves on", async () => {
-  await underLoad("zookeeper-away", async ({ proxy, recorder, release }) => {
-    await world.zookeeper.kill();
-    const killedAt = performance.now();
-    await until("it is said", async () => !(await proxy.status()).zookeeper.reachable);
-    const before = recorder.finished;
-    release();
-    await until("work goes on", () => recorder.finished >= before + 1_000);
-    await delay(Math.max(0, outageMs - (performance.now() - killedAt)));
-    const { zookeeper, fenced } = await proxy.status();
-    assert.deepEqual([zookeeper.reachable, fenced], [false, undefined]);
-    assert.deepEqual(await unready(proxy), []);
-    await world.zookeeper.start();
-    saidOnce(proxy);
-  });
-});
-
-test("both away for 60 s: as with Kafka", async () => {
-  await underLoad("both-away", async (load) => {
-    const [broker] = world.kafka.brokers;
-    assert.ok(broker);
-    await Promise.all([world.zookeeper.kill(), broker.kill()]);
-    await kafkaAway(load);
-    assert.equal((await load.proxy.status()).zookeeper.reachable, false);
-    saidOnce(load.proxy);
-    await Promise.all([world.zookeeper.start(), broker.start()]);
+      assert.equal((await load.proxy.status()).zookeeper.reachable, false);
+      saidOnce(load.proxy);
+      await Promise.all([zookeeper.start(), broker.start()]);
+    });
   });
 });

@@ -117,7 +117,11 @@ export class Message {
     return JSON.parse(this.value === null ? "null" : this.text()) as T;
   }
 
-  /** Aborts when this delivery is no longer ours: somebody else may get the record then. Its reason is a ClientError. */
+  /**
+   * Aborts when this delivery is no longer ours: somebody else may get the record then. Its reason is a ClientError.
+   * A handler that stops because of it has to throw, as what takes a signal does by itself: returning is an ack, and
+   * a late ack counts.
+   */
   get signal(): AbortSignal {
     return this.#control.signal;
   }

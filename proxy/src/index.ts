@@ -10,6 +10,7 @@ export {
   letterAnswerKinds,
   letterHeaders,
   type LetterPlace,
+  refuseMsgId,
 } from "./deadletter/index.ts";
 export { Proxy, type ProxyDeps, type ProxyState, proxyStates, type Readiness } from "./proxy.ts";
 export {

@@ -220,6 +220,16 @@ test("up runs the example's proxies, starts a killed one again; status; work --e
     assert.match(answer.stderr, /^kafkaproxy: .{20,}/u);
   }
 
+  // What can be said of a msgId without asking is said while nobody can be asked.
+  const nowhere = ["--kafka", "127.0.0.1:1", "--zookeeper", "127.0.0.1:1", "--group", "billing"];
+  for (const [msgId, code] of [
+    ["orders:0", 2],
+    ["other:0:1", 3],
+  ] as const) {
+    const answer = await kafkaproxy("dlq", "show", msgId, ...nowhere, "--topic", "orders");
+    assert.equal(answer.code, code, `${msgId}: ${answer.stderr}`);
+  }
+
   await until("lag 0 in status", async () => {
     const status = await kafkaproxy("--json", "status", "-f", file);
     assert.equal(status.code, 0, status.stderr);
@@ -274,6 +284,34 @@ test("up: a second Ctrl-C ends proxies that still wait for workers; one whose st
   orphan.child.disconnect();
   assert.equal(await orphan.ended, 0);
   await allGone(orphan);
+});
+
+test("a command that is ended because its lease is lost has not done its work: never acked, a dead letter in the end", async () => {
+  const scene = await world.scene("too-long", {
+    partitions: 1,
+    replicas: 1,
+    settings: { namespace: "shop", delivery: { maxProcessingTime: "1s", maxDeliveries: 2 } },
+  });
+  const options = [
+    `--zookeeper=${world.zookeeper.connectString}`,
+    "--namespace=shop",
+    `--topic=${scene.topic}`,
+    `--group=${scene.group}`,
+  ];
+  const proxy = scene.proxy(0);
+  await proxy.serving();
+  const worker = start(["work", "--exec", "sleep 1000", ...options]);
+  try {
+    await world.kafka.produce(scene.topic, [{ partition: 0, value: "longer than it may take" }]);
+    await until("settled", async () => (await scene.lag()) === 0);
+    assert.equal(await proxy.metric("kafkaproxy_acks_total"), 0);
+    assert.equal(await proxy.metric("kafkaproxy_dead_letters_total"), 1);
+    worker.child.kill("SIGTERM");
+    assert.match((await worker.ended).stdout, /acked 0, nacked 0, rejected 0/u);
+  } finally {
+    worker.child.kill("SIGKILL");
+    await scene.close();
+  }
 });
 
 test("servers that can't be reached: exit code 4, and which ones", async () => {

@@ -7,6 +7,7 @@ import {
   letterJson,
   type LetterPlace,
   type ProxyConfig,
+  refuseMsgId,
 } from "@kafkaproxy/proxy";
 import { CliError, type ExitCode, exitCodes } from "../cli-error.ts";
 import { type Output, printable } from "../output/index.ts";
@@ -70,9 +71,11 @@ export async function showDeadLetter(
 ): Promise<void> {
   const { namespace, topic, consumerGroup } = config;
   const target = { root: config.zookeeper.root, namespace, topic, consumerGroup };
-  const answer = await withServers(config, logger, (servers) =>
-    findLetter({ ...servers, target, deadLetterTopic: config.deadLetter.topic, logger }, msgId),
-  );
+  const answer =
+    refuseMsgId(msgId, target) ??
+    (await withServers(config, logger, (servers) =>
+      findLetter({ ...servers, target, deadLetterTopic: config.deadLetter.topic, logger }, msgId),
+    ));
   if (answer.kind !== "found") throw new CliError(exitCodeOf[answer.kind], answer.message);
   const { letter, place } = answer;
   output.result(letterJson(letter, place), asText(letter, place, output));

@@ -31,7 +31,8 @@ export async function work(
         message,
         AbortSignal.any([signal, stopNow]),
       );
-      if (code === 0 || signal.aborted) return;
+      // A command that was ended has not done its work, whoever ended it: returning would acknowledge that.
+      if (code === 0) return;
       const reason = ended === null ? `exit code ${code}` : `ended by ${ended}`;
       output.note(`${message.msgId} attempt ${message.attempt}: ${reason}`);
       if (code !== null && code === options.rejectCode) message.reject(reason);

@@ -49,7 +49,7 @@ export function parseSettings(
   file?: string,
   machine: Machine = thisMachine(),
 ): ProxyConfig {
-  return parseDocument({ settings, origin: () => undefined }, file, env, machine);
+  return parseDocument({ settings, problems: [], origin: () => undefined }, file, env, machine);
 }
 
 const fields = entriesOf(settingsSchema).filter((entry) => entry.kind === "field");
@@ -69,12 +69,9 @@ function parseDocument(
     const problem = rule(value, (key) => valueAt(settings, key) !== undefined);
     if (problem !== undefined && !broken.has(problem.key)) problems.push(problem);
   }
-  if (problems.length > 0 || !parsed.success) {
-    throw new ConfigError(
-      "invalid",
-      file ?? "the configuration",
-      problems.map((problem) => located(problem, document)),
-    );
+  const all = [...document.problems, ...problems.map((problem) => located(problem, document))];
+  if (all.length > 0 || !parsed.success) {
+    throw new ConfigError("invalid", file ?? "the configuration", all);
   }
   return normalise(parsed.data, { file, env, machine });
 }

@@ -60,6 +60,23 @@ test("unknown names, names twice and wrong values are told by the file's own nam
   );
 });
 
+test("names and values that are wrong, and what is missing, come together", () => {
+  assert.throws(
+    () => parse("server.quee.size=1\nserver.port=99999\nserver.queue.size=x\nserver.topic=orders"),
+    (error: ConfigError) => {
+      assert.deepEqual(error.problems.map(({ key }) => key).toSorted(), [
+        "consumerGroup",
+        "kafka.bootstrapServers",
+        "server.port",
+        "server.quee.size",
+        "server.queue.size",
+        "zookeeper.servers",
+      ]);
+      return true;
+    },
+  );
+});
+
 test("escapes of the format", () => {
   const config = parse(original.replace("= billing", "= bill\\u0069ng\\:a"));
   assert.equal(config.consumerGroup, "billing:a");

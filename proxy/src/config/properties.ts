@@ -1,5 +1,5 @@
 /** The original system's `.properties` file: eight names, with the prefix `server.` or without. */
-import { ConfigError, type ConfigProblem } from "./config-error.ts";
+import type { ConfigProblem } from "./config-error.ts";
 import { nearest } from "./nearest.ts";
 import type { SourceDocument } from "./source-document.ts";
 
@@ -17,8 +17,8 @@ export const propertyKeys: Readonly<Record<string, string>> = {
 
 const prefix = "server.";
 
-/** Reads a `.properties` file into the shape of a YAML one. @throws ConfigError for names it does not know. */
-export function readProperties(text: string, file: string): SourceDocument {
+/** Reads a `.properties` file into the shape of a YAML one. */
+export function readProperties(text: string): SourceDocument {
   const settings: Record<string, unknown> = {
     // The original listened on every address; its file has no name to say otherwise.
     listener: { host: "0.0.0.0" },
@@ -39,8 +39,7 @@ export function readProperties(text: string, file: string): SourceDocument {
       put(settings, key.split("."), value);
     }
   }
-  if (problems.length > 0) throw new ConfigError("invalid", file, problems);
-  return { settings, origin: (key) => origins.get(key) };
+  return { settings, problems, origin: (key) => origins.get(key) };
 }
 
 function allowedNames(bare: string): string {

@@ -27,6 +27,7 @@ export function readYaml(text: string, file: string): SourceDocument {
   }
   return {
     settings,
+    problems: [],
     origin: (key) => {
       const path = key.split(".");
       for (let length = path.length; length > 0; length--) {

@@ -68,24 +68,30 @@ export interface FindLetterOptions {
 /** The end of the topic that the index does not cover is searched as far as this many records. */
 const maxSearched = 10_000;
 
-/** Looks up a dead letter by its msgId. Needs no proxy. Never throws. */
-export async function findLetter(options: FindLetterOptions, text: string): Promise<LetterAnswer> {
-  const { target } = options;
-  let id: MsgId;
+/** What a msgId says that can be no dead letter's of `target`; undefined for one that has to be looked up. Asks nobody. */
+export function refuseMsgId(
+  text: string,
+  target: RegistryTarget,
+): Extract<LetterAnswer, { readonly message: string }> | undefined {
   try {
-    id = parseMsgId(text);
+    const { topic } = parseMsgId(text);
+    if (topic === target.topic) return undefined;
+    return {
+      kind: "foreign-topic",
+      message: `${text} is of topic ${topic}; this is the group ${target.consumerGroup} on topic ${target.topic}.`,
+    };
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     return { kind: "malformed", message: error.message };
   }
-  if (id.topic !== target.topic) {
-    return {
-      kind: "foreign-topic",
-      message: `${text} is of topic ${id.topic}; this is the group ${target.consumerGroup} on topic ${target.topic}.`,
-    };
-  }
+}
+
+/** Looks up a dead letter by its msgId. Needs no proxy. Never throws. */
+export async function findLetter(options: FindLetterOptions, text: string): Promise<LetterAnswer> {
+  const refusal = refuseMsgId(text, options.target);
+  if (refusal !== undefined) return refusal;
   try {
-    return await search(options, id);
+    return await search(options, parseMsgId(text));
   } catch (error) {
     if (!(error instanceof KafkaError) && !(error instanceof ZooKeeperError)) throw error;
     const whom = error instanceof KafkaError ? "Kafka" : "ZooKeeper";

@@ -6,6 +6,7 @@ export {
   type LetterAnswerKind,
   letterAnswerKinds,
   type LetterPlace,
+  refuseMsgId,
 } from "./find-letter.ts";
 export { letterHeaders } from "./letter.ts";
 export { type DeadLetter, readLetter } from "./read-letter.ts";

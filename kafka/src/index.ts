@@ -17,6 +17,7 @@ export type {
   MemberIdentity,
   MemberState,
   OffsetToCommit,
+  RefusedOffsets,
 } from "./group/index.ts";
 export { GroupOffsets, logOffsets, offsetsForTimestamp } from "./offsets/index.ts";
 export type { CommittedOffset, LogOffsets, PartitionLag } from "./offsets/index.ts";

@@ -5,4 +5,4 @@ export type {
   MemberIdentity,
   MemberState,
 } from "./options.ts";
-export type { OffsetToCommit } from "./protocol.ts";
+export type { OffsetToCommit, RefusedOffsets } from "./protocol.ts";

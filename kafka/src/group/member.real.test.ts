@@ -59,7 +59,8 @@ test("one member: joins, owns all, commits with metadata, leaves", async () => {
   const { member, states } = fleet.add("pod-0", { ordinal: 0, replicas: 1 });
   await fleet.settled(3, { "pod-0": [0, 1, 2] });
   const identity = member.identity!;
-  await member.commit([{ partition: 1, offset: 7, metadata: "seven" }], identity);
+  const refused = await member.commit([{ partition: 1, offset: 7, metadata: "seven" }], identity);
+  assert.equal(refused.size, 0);
   const offsets = new GroupOffsets(connection, groupId, topic);
   assert.deepEqual([...(await offsets.committed())], [[1, { offset: 7, metadata: "seven" }]]);
   await until("a heartbeat", () => performance.now() - member.lastHeartbeatAt < 1_000);
@@ -73,6 +74,34 @@ test("one member: joins, owns all, commits with metadata, leaves", async () => {
     [[0, 1, 2]],
   );
   assert.deepEqual(states, ["joining", "stable", "closed"]);
+  await fleet.close();
+});
+
+test("an offset that is refused by itself leaves the others of its commit committed", async () => {
+  const { fleet, topic, groupId } = await fleetOn(3);
+  const { member } = fleet.add("pod-0", { ordinal: 0, replicas: 1 });
+  await fleet.settled(3, { "pod-0": [0, 1, 2] });
+  // The broker's own limit is 4096.
+  const refused = await member.commit(
+    [
+      { partition: 0, offset: 1, metadata: "zero" },
+      { partition: 1, offset: 2, metadata: "x".repeat(5_000) },
+      { partition: 2, offset: 3, metadata: "two" },
+    ],
+    member.identity!,
+  );
+  assert.deepEqual(
+    [...refused].map(([partition, { code }]) => [partition, code]),
+    [[1, "metadata-too-large"]],
+  );
+  const committed = await new GroupOffsets(connection, groupId, topic).committed();
+  assert.deepEqual(
+    [...committed].toSorted(([a], [b]) => a - b),
+    [
+      [0, { offset: 1, metadata: "zero" }],
+      [2, { offset: 3, metadata: "two" }],
+    ],
+  );
   await fleet.close();
 });
 
@@ -156,7 +185,7 @@ test("restarted inside the session time-out: the same partitions, and nobody els
 });
 
 test("two processes with one instance id: the newer stays, the older stops and says why", async () => {
-  const { fleet } = await fleetOn(2);
+  const { fleet, groupId } = await fleetOn(2);
   const older = fleet.add("pod-0", { ordinal: 0, replicas: 1 });
   await fleet.settled(2, { "pod-0": [0, 1] });
   const olderHolds = older.member.owned;
@@ -175,7 +204,7 @@ test("two processes with one instance id: the newer stays, the older stops and s
   assert.deepEqual([...newer.member.owned], [0, 1]);
   await older.member.close({ leave: true });
   assert.equal(
-    (await kafka.groupMembers("group-4")).length,
+    (await kafka.groupMembers(groupId)).length,
     1,
     "the older did not take the newer out",
   );

@@ -4,7 +4,7 @@ import { KafkaError } from "../errors.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Ownership } from "./ownership.ts";
 import { GroupProtocol } from "./protocol.ts";
-import type { OffsetToCommit } from "./protocol.ts";
+import type { OffsetToCommit, RefusedOffsets } from "./protocol.ts";
 import type { GroupMemberOptions, MemberIdentity, MemberState } from "./options.ts";
 
 const fencedInstance = 82;
@@ -112,15 +112,20 @@ export class GroupMember {
   }
 
   /**
-   * One attempt, under exactly this identity; possible while a join waits. `fenced`: the group knows
-   * the member or the generation no more. `rebalance-in-progress` (retriable): a round has moved the
-   * generation on and we are in it; what is still owned is to be committed under the identity that
-   * `generation` tells next. Other retriable errors may be tried again.
+   * One attempt, under exactly this identity; possible while a join waits. Resolves with the offsets
+   * that the broker refused by themselves: the others are committed. Throws what is about all.
+   * `fenced`: the group knows the member or the generation no more. `rebalance-in-progress`
+   * (retriable): a round has moved the generation on and we are in it; what is still owned is to be
+   * committed under the identity that `generation` tells next. Other retriable errors may be tried
+   * again.
    */
-  async commit(offsets: readonly OffsetToCommit[], identity: MemberIdentity): Promise<void> {
-    if (offsets.length === 0) return;
+  async commit(
+    offsets: readonly OffsetToCommit[],
+    identity: MemberIdentity,
+  ): Promise<RefusedOffsets> {
+    if (offsets.length === 0) return new Map();
     try {
-      await this.#protocol.commit(offsets, identity);
+      return await this.#protocol.commit(offsets, identity);
     } catch (error) {
       if (!this.#superseded(error, identity)) throw error;
       throw new KafkaError(

@@ -1,7 +1,7 @@
 /** The group's requests, with the broker's answers turned into values and typed errors. */
 import { messages } from "../connection/index.ts";
 import type { KafkaConnection, Lane, Message } from "../connection/index.ts";
-import { KafkaError } from "../errors.ts";
+import { KafkaError, type KafkaErrorCode } from "../errors.ts";
 import { assign } from "./assignor.ts";
 import { decodeAssignment, decodeMember, encodeAssignment, encodeMember } from "./member-data.ts";
 import type { MemberAssignment, MemberData } from "./member-data.ts";
@@ -31,6 +31,16 @@ export interface OffsetToCommit {
   readonly offset: number;
   readonly metadata: string;
 }
+
+/** The partitions whose offset the broker did not take, each with its reason. */
+export type RefusedOffsets = ReadonlyMap<number, KafkaError>;
+
+/** Answered for one partition, they are about the member or its coordinator: nothing of the commit was taken. */
+const aboutAll: ReadonlySet<KafkaErrorCode> = new Set([
+  "coordinator-unavailable",
+  "fenced",
+  "rebalance-in-progress",
+]);
 
 interface Joined {
   readonly identity: MemberIdentity;
@@ -123,7 +133,11 @@ export class GroupProtocol {
     this.#check(answer.errorCode || (answer.members[0]?.errorCode ?? 0), "leaving");
   }
 
-  async commit(offsets: readonly OffsetToCommit[], identity: MemberIdentity): Promise<void> {
+  /** Throws what is about the member; an offset that is refused by itself leaves the others committed. */
+  async commit(
+    offsets: readonly OffsetToCommit[],
+    identity: MemberIdentity,
+  ): Promise<RefusedOffsets> {
     const { groupId, topic } = this.#names;
     const answer = await this.#ask(
       "main",
@@ -134,11 +148,14 @@ export class GroupProtocol {
         topics: [{ topic, partitions: offsets }],
       }),
     );
-    for (const { partitions } of answer.responses) {
-      for (const { partition, errorCode } of partitions) {
-        this.#check(errorCode, `commit of topic ${topic}, partition ${partition}`);
-      }
+    const refused = new Map<number, KafkaError>();
+    for (const { partition, errorCode } of answer.responses.flatMap((each) => each.partitions)) {
+      if (errorCode === 0) continue;
+      const error = this.#error(errorCode, `commit of topic ${topic}, partition ${partition}`);
+      if (aboutAll.has(error.code)) throw error;
+      refused.set(partition, error);
     }
+    return refused;
   }
 
   /** As the group's leader: who gets what. */
@@ -204,10 +221,13 @@ export class GroupProtocol {
   }
 
   #check(errorCode: number, what: string): void {
-    if (errorCode === 0) return;
+    if (errorCode !== 0) throw this.#error(errorCode, what);
+  }
+
+  #error(errorCode: number, what: string): KafkaError {
     const { groupId, instanceId } = this.#names;
     const error = KafkaError.fromProtocol(errorCode, `group ${groupId}, ${instanceId}: ${what}`);
     if (error.code === "coordinator-unavailable") this.#connection.forgetCoordinator(groupId);
-    throw error;
+    return error;
   }
 }

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KafkaError, type Logger, type MemberIdentity } from "@kafkaproxy/kafka";
+import {
+  KafkaError,
+  type Logger,
+  type MemberIdentity,
+  type RefusedOffsets,
+} from "@kafkaproxy/kafka";
 import type { PartitionCommit } from "../dispatch/index.ts";
 import { Committer } from "./committer.ts";
 
@@ -11,12 +16,14 @@ const silent: Logger = {
   error: () => undefined,
 };
 const member = (generation: number): MemberIdentity => ({ memberId: "m", generation });
-const commit = (offset: number): PartitionCommit => ({ partition: 0, offset, metadata: "" });
+/** Each in a partition of its own, of the same number. */
+const commit = (offset: number): PartitionCommit => ({ partition: offset, offset, metadata: "" });
+const allTaken: RefusedOffsets = new Map();
 
 interface Sent {
   readonly offsets: number[];
   readonly generation: number;
-  readonly done: PromiseWithResolvers<void>;
+  readonly done: PromiseWithResolvers<RefusedOffsets>;
 }
 
 function setup(intervalMs: number): {
@@ -38,13 +45,13 @@ function setup(intervalMs: number): {
       },
     },
     send: async (commits, identity) => {
-      const done = Promise.withResolvers<void>();
+      const done = Promise.withResolvers<RefusedOffsets>();
       sent.push({
         offsets: commits.map(({ offset }) => offset),
         generation: identity.generation,
         done,
       });
-      await done.promise;
+      return await done.promise;
     },
     intervalMs,
     fenced: () => void told.push("fenced"),
@@ -78,10 +85,10 @@ test("one commit in flight; what is wanted meanwhile goes right after it, all in
   committer.soon();
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(sent.length, 1);
-  sent[0]?.done.resolve();
+  sent[0]?.done.resolve(allTaken);
   await until(() => sent.length === 2);
   assert.deepEqual(sent[1]?.offsets, [2, 3]);
-  sent[1]?.done.resolve();
+  sent[1]?.done.resolve(allTaken);
   await until(() => told.length === 3);
   assert.deepEqual(told, ["confirmed 1", "confirmed 2", "confirmed 3"]);
   await committer.stop();
@@ -91,10 +98,10 @@ test("the interval commits without being asked", async () => {
   const { committer, sent, give } = setup(10);
   give(7);
   await until(() => sent.length === 1);
-  sent[0]?.done.resolve();
+  sent[0]?.done.resolve(allTaken);
   give(8);
   await until(() => sent.length === 2);
-  sent[1]?.done.resolve();
+  sent[1]?.done.resolve(allTaken);
   await committer.stop();
 });
 
@@ -111,8 +118,55 @@ test("what failed is taken anew, under the identity of then", async () => {
   sent[1]?.done.reject(new KafkaError("fenced", "unknown member"));
   await until(() => told.includes("fenced"));
   const stopped = committer.stop();
-  for (const { done } of sent) done.resolve();
+  for (const { done } of sent) done.resolve(allTaken);
   await stopped;
+});
+
+test("what is refused by itself is tried again and holds up no other", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const settle = async (): Promise<void> => await new Promise((resolve) => setImmediate(resolve));
+  const { committer, sent, told, give } = setup(60_000);
+  const refused = new Map([[2, new KafkaError("topic-not-found", "not here")]]);
+  give(1, 2, 3);
+  committer.soon();
+  t.mock.timers.tick(1);
+  sent[0]?.done.resolve(refused);
+  await settle();
+  assert.deepEqual(told, ["confirmed 1", "confirmed 3", "failed 2"]);
+  give(4);
+  committer.soon();
+  t.mock.timers.tick(1);
+  assert.deepEqual(sent[1]?.offsets, [2, 4], "it goes along with what is wanted at once");
+  sent[1].done.resolve(refused);
+  await settle();
+  t.mock.timers.tick(150);
+  assert.equal(sent.length, 2, "by itself it waits");
+  t.mock.timers.tick(100);
+  assert.deepEqual(sent[2]?.offsets, [2]);
+  sent[2].done.resolve(allTaken);
+  await committer.stop();
+  assert.equal(told.at(-1), "confirmed 2");
+});
+
+test("a last commit that is refused by itself is tried again alone, until it is refused for good", async () => {
+  const { committer, sent, told } = setup(60_000);
+  const handed = committer.handOver(
+    [commit(1), commit(2), commit(3)],
+    member(1),
+    performance.now() + 600_000,
+  );
+  await until(() => sent.length === 1);
+  const refusals = [
+    [1, new KafkaError("not-authorized", "no right")],
+    [3, new KafkaError("topic-not-found", "not yet", { retriable: true })],
+  ] as const;
+  sent[0]?.done.resolve(new Map(refusals));
+  await until(() => sent.length === 2);
+  assert.deepEqual(sent[1]?.offsets, [3]);
+  sent[1]?.done.resolve(allTaken);
+  assert.equal(await handed, false);
+  assert.deepEqual(told, ["confirmed 2", "failed 1", "confirmed 3"]);
+  await committer.stop();
 });
 
 test("no member, no commit", async () => {
@@ -123,7 +177,7 @@ test("no member, no commit", async () => {
   assert.equal(sent.length, 0);
   committer.identity = member(1);
   await until(() => sent.length === 1);
-  sent[0]?.done.resolve();
+  sent[0]?.done.resolve(allTaken);
   await committer.stop();
 });
 
@@ -135,11 +189,11 @@ test("the last commit waits for the one in flight, retries, and says how it ende
   const handed = committer.handOver([commit(5)], member(2), performance.now() + 30_000);
   await new Promise((resolve) => setTimeout(resolve, 10));
   assert.equal(sent.length, 1);
-  sent[0]?.done.resolve();
+  sent[0]?.done.resolve(allTaken);
   await until(() => sent.length === 2);
   sent[1]?.done.reject(new KafkaError("timeout", "no answer"));
   await until(() => sent.length === 3);
-  sent[2]?.done.resolve();
+  sent[2]?.done.resolve(allTaken);
   assert.equal(await handed, true);
   assert.deepEqual(told, ["confirmed 1", "confirmed 5"]);
   const refused = committer.handOver([commit(6)], member(2), performance.now() + 30_000);

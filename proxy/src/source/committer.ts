@@ -1,15 +1,23 @@
-import { KafkaError, type Logger, type MemberIdentity } from "@kafkaproxy/kafka";
+import {
+  KafkaError,
+  type Logger,
+  type MemberIdentity,
+  type RefusedOffsets,
+} from "@kafkaproxy/kafka";
 import type { DispatchPort, PartitionCommit } from "../dispatch/index.ts";
 
 export interface CommitterOptions {
   readonly dispatch: Pick<DispatchPort, "takeCommits" | "commitConfirmed" | "commitFailed">;
-  /** One OffsetCommit; throws KafkaError. */
-  readonly send: (commits: readonly PartitionCommit[], identity: MemberIdentity) => Promise<void>;
+  /** One OffsetCommit; resolves with what was refused by itself, throws KafkaError when it is about all. */
+  readonly send: (
+    commits: readonly PartitionCommit[],
+    identity: MemberIdentity,
+  ) => Promise<RefusedOffsets>;
   /** Longest time that something settled waits for its commit. */
   readonly intervalMs: number;
   /** The broker refused our member or generation, and no newer one was known: somebody else may own our partitions. */
   readonly fenced: () => void;
-  /** A commit has ended, after this long. */
+  /** A commit has ended, after this long; not `ok` when any of it was refused. */
   readonly committed?: (durationMs: number, ok: boolean) => void;
   readonly now: () => number;
   readonly logger: Logger;
@@ -18,10 +26,13 @@ export interface CommitterOptions {
 /** First and longest pause after a commit that failed. */
 const retryMs = { first: 100, longest: 2_000 };
 
+/** Why partitions are not committed. */
+type Refusals = ReadonlyMap<number, unknown>;
+
 /**
  * The commit loop: one OffsetCommit in flight, all partitions in it, at every interval or as soon as dispatch
  * wants it. A commit carries the identity that was current when its content was taken, and is never sent
- * again under another: what failed is taken anew.
+ * again under another: what failed is taken anew. A partition that the broker refuses by itself holds up no other.
  */
 export class Committer {
   readonly #options: CommitterOptions;
@@ -33,7 +44,10 @@ export class Committer {
   #inFlight: Promise<void> | undefined;
   /** Dispatch has asked; kept while a commit is in flight. */
   #wanted = false;
+  /** Commits in a row of which something was refused. */
   #failures = 0;
+  /** The last one failed as a whole: the next one waits, whoever asks. */
+  #holding = false;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
@@ -56,7 +70,7 @@ export class Committer {
   /** Commit at once, or right after the one in flight. May be called from inside dispatch. */
   soon(): void {
     this.#wanted = true;
-    if (this.#inFlight === undefined && this.#failures === 0) this.#schedule(0);
+    if (this.#inFlight === undefined && !this.#holding) this.#schedule(0);
   }
 
   /** Resolves when the commit that is in flight now, if any, has ended. */
@@ -73,31 +87,35 @@ export class Committer {
     identity: MemberIdentity,
     deadline: number,
   ): Promise<boolean> {
-    const { dispatch, logger, now } = this.#options;
+    const { now } = this.#options;
     // An older commit that arrives after this one would move the offsets back.
     await this.quiet();
-    for (let attempt = 0; ; attempt++) {
-      const startedAt = now();
-      try {
-        await this.#options.send(commits, identity);
-        this.#options.committed?.(now() - startedAt, true);
-        for (const commit of commits) dispatch.commitConfirmed(now(), commit);
-        return true;
-      } catch (error) {
-        this.#options.committed?.(now() - startedAt, false);
-        const pauseMs = Math.min(retryMs.first * 2 ** attempt, retryMs.longest);
-        const retriable = error instanceof KafkaError && error.retriable;
-        if (!retriable || now() + pauseMs >= deadline) {
-          for (const commit of commits) dispatch.commitFailed(now(), commit);
-          logger.error(
-            { err: error, partitions: commits.map((commit) => commit.partition) },
-            "the last commit of partitions given up failed: their next owner delivers again what was settled since the commit before",
-          );
-          return false;
-        }
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    let left = commits;
+    let handedOver = true;
+    for (let attempt = 1; left.length > 0; attempt += 1) {
+      const refusals = await this.#send(left, identity);
+      const refused = left.filter(({ partition }) => refusals.has(partition));
+      const pauseMs = pauseAfter(attempt);
+      const inTime = now() + pauseMs < deadline;
+      left = refused.filter(({ partition }) => inTime && isRetriable(refusals.get(partition)));
+      const failed = refused.filter((commit) => !left.includes(commit));
+      if (failed.length > 0) {
+        handedOver = false;
+        this.#giveUp(failed, refusals);
       }
+      if (left.length > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
+    return handedOver;
+  }
+
+  #giveUp(commits: readonly PartitionCommit[], refusals: Refusals): void {
+    const { dispatch, logger, now } = this.#options;
+    const partitions = commits.map(({ partition }) => partition);
+    for (const commit of commits) dispatch.commitFailed(now(), commit);
+    logger.error(
+      { err: refusals.get(partitions[0] ?? -1), partitions },
+      "the last commit of partitions given up failed: their next owner delivers again what was settled since the commit before",
+    );
   }
 
   #schedule(delayMs: number): void {
@@ -112,15 +130,15 @@ export class Committer {
       this.#timer = undefined;
       this.#inFlight = this.#commit().finally(() => {
         this.#inFlight = undefined;
-        const delayMs =
-          this.#failures > 0
-            ? Math.min(retryMs.first * 2 ** (this.#failures - 1), retryMs.longest)
-            : this.#wanted
-              ? 0
-              : this.#options.intervalMs;
-        this.#schedule(delayMs);
+        this.#schedule(this.#pauseMs);
       });
     }, delayMs);
+  }
+
+  /** Until the next commit, after one. */
+  get #pauseMs(): number {
+    if (this.#wanted && !this.#holding) return 0;
+    return this.#failures > 0 ? pauseAfter(this.#failures) : this.#options.intervalMs;
   }
 
   async #commit(): Promise<void> {
@@ -128,29 +146,55 @@ export class Committer {
     const identity = this.identity;
     if (identity === undefined) return;
     this.#wanted = false;
-    const startedAt = now();
-    const commits = dispatch.takeCommits(startedAt);
-    if (commits.length === 0) {
+    const commits = dispatch.takeCommits(now());
+    const refusals = commits.length > 0 ? await this.#send(commits, identity) : new Map();
+    const failed = commits.filter(({ partition }) => refusals.has(partition));
+    for (const commit of failed) dispatch.commitFailed(now(), commit);
+    if (failed.length > 0) this.#failed(refusals, commits.length, identity);
+    else if (this.#failures > 0) {
+      if (commits.length > 0) logger.info({ failures: this.#failures }, "commits succeed again");
       this.#failures = 0;
-      return;
-    }
-    try {
-      await this.#options.send(commits, identity);
-      for (const commit of commits) dispatch.commitConfirmed(now(), commit);
-      if (this.#failures > 0) logger.info({ failures: this.#failures }, "commits succeed again");
-      this.#failures = 0;
-      this.#options.committed?.(now() - startedAt, true);
-    } catch (error) {
-      for (const commit of commits) dispatch.commitFailed(now(), commit);
-      this.#options.committed?.(now() - startedAt, false);
-      this.#wanted = true;
-      const code = error instanceof KafkaError ? error.code : undefined;
-      // Said once: an outage of a minute is one line, not one a second.
-      if (this.#failures++ === 0) {
-        logger.warn({ err: error, code, partitions: commits.length }, "commit failed, trying on");
-      }
-      // A generation that ended while the commit was on its way says nothing about the next one.
-      if (code === "fenced" && this.identity === identity) this.#options.fenced();
     }
   }
+
+  /** One OffsetCommit. What the broker took counts at once; what it did not is returned. */
+  async #send(commits: readonly PartitionCommit[], identity: MemberIdentity): Promise<Refusals> {
+    const { committed, dispatch, now, send } = this.#options;
+    const startedAt = now();
+    let refusals: Refusals;
+    try {
+      refusals = await send(commits, identity);
+      this.#holding = false;
+    } catch (error) {
+      this.#holding = true;
+      refusals = new Map(commits.map(({ partition }) => [partition, error]));
+    }
+    for (const commit of commits) {
+      if (!refusals.has(commit.partition)) dispatch.commitConfirmed(now(), commit);
+    }
+    committed?.(now() - startedAt, refusals.size === 0);
+    return refusals;
+  }
+
+  #failed(refusals: Refusals, partitions: number, identity: MemberIdentity): void {
+    const [error] = refusals.values();
+    const code = error instanceof KafkaError ? error.code : undefined;
+    // Said once: an outage of a minute is one line, not one a second.
+    if (this.#failures++ === 0) {
+      this.#options.logger.warn(
+        { err: error, code, partitions, refused: refusals.size },
+        "commit failed, trying on",
+      );
+    }
+    // A generation that ended while the commit was on its way says nothing about the next one.
+    if (code === "fenced" && this.identity === identity) this.#options.fenced();
+  }
+}
+
+function pauseAfter(failures: number): number {
+  return Math.min(retryMs.first * 2 ** (failures - 1), retryMs.longest);
+}
+
+function isRetriable(error: unknown): boolean {
+  return error instanceof KafkaError && error.retriable;
 }

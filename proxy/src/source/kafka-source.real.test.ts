@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { KafkaConnection, KafkaError } from "@kafkaproxy/kafka";
 import { type KafkaCluster, startKafka } from "../../../test/servers/index.ts";
+import { TakeoverReader } from "./takeover-reader.ts";
 import {
+  MemoryBirth,
   MemoryHandover,
   startMember,
   type TestMember,
@@ -128,6 +131,35 @@ test("offsetReset: latest begins at the end and is committed at once; a partitio
   await until("the added partition's first", () => one.delivered.includes("2:0"));
   assert.deepEqual(one.delivered.sort(), ["1:50", "2:0"]);
   await one.close();
+});
+
+test("an initial position that is refused by itself holds up its own partition alone", async () => {
+  await kafka.createTopic("refused", { partitions: 3 });
+  const logger = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: () => undefined,
+  };
+  const connection = new KafkaConnection({ bootstrapServers: kafka.bootstrapServers, logger });
+  const refusal = new KafkaError("topic-not-found", "not known there yet");
+  const reader = new TakeoverReader({
+    connection,
+    topic: "refused",
+    consumerGroup: "refused-group",
+    offsetReset: "earliest",
+    handover: new MemoryHandover(),
+    births: new MemoryBirth(),
+    commit: async () => await Promise.resolve(new Map([[1, refusal]])),
+    logger,
+  });
+  const read = await reader.read([0, 1, 2], { memberId: "", generation: -1 });
+  await connection.close();
+  assert.deepEqual(
+    read.takeovers.map(({ partition }) => partition),
+    [0, 2],
+  );
+  assert.equal(read.refusal, refusal, "asked again while it is ours");
 });
 
 test("offsetReset: fail says what to do", async () => {

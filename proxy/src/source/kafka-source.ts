@@ -8,6 +8,7 @@ import {
   type Logger,
   type MemberIdentity,
   type MemberState,
+  type OffsetToCommit,
 } from "@kafkaproxy/kafka";
 import type { DispatchPort, PartitionCommit, Takeover } from "../dispatch/index.ts";
 import type { BirthStore } from "./birth-store.ts";
@@ -89,9 +90,7 @@ export class KafkaSource implements RecordSource {
     this.#reachable = { ok: false, since: options.now() };
     this.#takeovers = new TakeoverReader({
       ...options,
-      commit: async (positions, identity) => {
-        await this.#member.commit(positions, identity);
-      },
+      commit: async (positions, identity) => await this.#member.commit(positions, identity),
     });
     this.#fetcher = new Fetcher({
       settings: options.settings,
@@ -150,8 +149,9 @@ export class KafkaSource implements RecordSource {
     this.#committer = new Committer({
       dispatch: options.dispatch,
       send: async (commits, identity) => {
-        await this.#member.commit(commits.map(offsetAndMetadata), identity);
-        this.#forgetOverflows(commits);
+        const refused = await this.#member.commit(commits.map(offsetAndMetadata), identity);
+        this.#forgetOverflows(commits.filter(({ partition }) => !refused.has(partition)));
+        return refused;
       },
       intervalMs: options.commitIntervalMs,
       fenced: () => {
@@ -315,10 +315,11 @@ export class KafkaSource implements RecordSource {
     const mark = {};
     for (const partition of wanted) this.#owned.set(partition, mark);
     try {
-      const takeovers = await this.#takeovers.read(wanted, identity);
+      const { takeovers, refusal } = await this.#takeovers.read(wanted, identity);
       for (const takeover of takeovers) {
         if (this.#owned.get(takeover.partition) === mark) this.#takeOver(takeover);
       }
+      if (refusal !== undefined) throw refusal;
     } catch (error) {
       if (!(error instanceof SourceFailure)) throw error;
       this.#failed = true;
@@ -389,10 +390,6 @@ export class KafkaSource implements RecordSource {
   }
 }
 
-function offsetAndMetadata(commit: PartitionCommit): {
-  partition: number;
-  offset: number;
-  metadata: string;
-} {
-  return { partition: commit.partition, offset: commit.offset, metadata: commit.metadata };
+function offsetAndMetadata({ partition, offset, metadata }: PartitionCommit): OffsetToCommit {
+  return { partition, offset, metadata };
 }

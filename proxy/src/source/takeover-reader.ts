@@ -6,6 +6,8 @@ import {
   logOffsets,
   type Logger,
   type MemberIdentity,
+  type OffsetToCommit,
+  type RefusedOffsets,
 } from "@kafkaproxy/kafka";
 import type { Takeover } from "../dispatch/index.ts";
 import type { BirthStore } from "./birth-store.ts";
@@ -20,15 +22,21 @@ export interface TakeoverReaderOptions {
   readonly handover: HandoverStore;
   readonly births: BirthStore;
   readonly commit: (
-    positions: readonly { partition: number; offset: number; metadata: string }[],
+    positions: readonly OffsetToCommit[],
     identity: MemberIdentity,
-  ) => Promise<void>;
+  ) => Promise<RefusedOffsets>;
   readonly logger: Logger;
 }
 
 /** The source can't begin, and trying again does not help. */
 export class SourceFailure extends Error {
   override readonly name = "SourceFailure";
+}
+
+export interface TakeoversRead {
+  readonly takeovers: readonly Takeover[];
+  /** Why the broker did not take the initial positions of the others, when there are any. */
+  readonly refusal: KafkaError | undefined;
 }
 
 /** Finds out where partitions that are ours from now on were left, or where they begin. */
@@ -43,7 +51,7 @@ export class TakeoverReader {
   }
 
   /** Where each partition goes on; a position that is new to the group is committed before anything is delivered from it. */
-  async read(gained: readonly number[], identity: MemberIdentity): Promise<Takeover[]> {
+  async read(gained: readonly number[], identity: MemberIdentity): Promise<TakeoversRead> {
     const { connection, topic, handover } = this.#options;
     const committed = await this.#offsets.committed();
     const takeovers: Takeover[] = [];
@@ -57,7 +65,7 @@ export class TakeoverReader {
         takeovers.push({ partition, watermark, metadata, overflow });
       }),
     );
-    if (fresh.length === 0) return takeovers;
+    if (fresh.length === 0) return { takeovers, refusal: undefined };
     const resets = await this.#resets(fresh, committed);
     const range = await logOffsets(connection, topic, fresh);
     const initial = fresh.map((partition) => {
@@ -71,12 +79,14 @@ export class TakeoverReader {
       const offset = resets.get(partition) === "latest" ? bounds.latest : bounds.earliest;
       return { partition, offset, metadata: "" };
     });
-    await this.#options.commit(initial, identity);
+    const refused = await this.#options.commit(initial, identity);
     for (const { partition, offset } of initial) {
+      if (refused.has(partition)) continue;
       takeovers.push({ partition, watermark: offset, metadata: "" });
       this.#options.logger.info({ partition, offset }, "the group begins on this partition");
     }
-    return takeovers;
+    const [refusal] = refused.values();
+    return { takeovers, refusal };
   }
 
   async #resets(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { decodeMetadata } from "../ledger/index.ts";
 import { Harness } from "./test-harness.ts";
 
 test("an ack is answered by the commit that holds it, not by one taken before it", () => {
@@ -108,7 +109,8 @@ test("commitWanted is said once until the next take", () => {
 });
 
 test("counts that do not fit wait for room; near ones go on, and a recorded count never loses its place", () => {
-  const h = new Harness({ maxMetadataChars: 64, maxDeliveries: 3 });
+  const h = new Harness({ maxDeliveries: 3 });
+  h.limitMetadata(64);
   h.open("a");
   h.assign();
   h.admit(0, 99);
@@ -133,6 +135,64 @@ test("counts that do not fit wait for room; near ones go on, and a recorded coun
     }
   }
   assert.equal(settled, 100);
+});
+
+test("a broker that takes less than it did: a count that loses its place has its redelivery wait for one", () => {
+  const h = new Harness({ maxDeliveries: 3 });
+  h.open("a");
+  h.assign();
+  h.admit(0, 99);
+  for (let batch = h.pull("a"); batch.length > 0; batch = h.pull("a")) {
+    for (const record of batch) {
+      h.receive("a", { type: "nack", record, delayMs: 0, reason: "" });
+    }
+  }
+  h.commit();
+  assert.equal(h.dispatch.ready, 100);
+  h.limitMetadata(64);
+  const [commit] = h.commit(true);
+  assert.ok(commit);
+  const decoded = decodeMetadata(commit.offset, commit.metadata);
+  assert.ok("snapshot" in decoded);
+  const places = decoded.snapshot.counts.length;
+  assert.ok(places > 0 && places < 20, `${places} places`);
+  assert.equal(h.dispatch.ready, places);
+  let settled = 0;
+  for (let round = 0; round < 100 && settled < 100; round += 1) {
+    for (const { offset, attempt } of h.pull("a")) {
+      assert.equal(attempt, 2);
+      h.ack("a", offset);
+      settled += 1;
+    }
+    h.commit();
+  }
+  assert.equal(settled, 100);
+});
+
+test("metadata that a broker refuses is made by halves shorter, down to what redeliveries need", () => {
+  const h = new Harness();
+  h.open("a");
+  h.assign();
+  h.admit(0, 999);
+  for (let batch = h.pull("a"); batch.length > 0; batch = h.pull("a")) {
+    for (const { offset } of batch) if (offset % 2 === 1) h.ack("a", offset);
+  }
+  const lengths: number[] = [];
+  for (;;) {
+    const commits = h.dispatch.takeCommits(h.now, true);
+    lengths.push(commits[0]?.metadata.length ?? 0);
+    const limits = h.dispatch.shortenMetadata(commits);
+    for (const commit of commits) h.dispatch.commitFailed(h.now, commit);
+    if (limits === undefined) break;
+    assert.ok(limits.after < (lengths.at(-1) ?? 0));
+  }
+  assert.ok((lengths.at(-1) ?? 0) <= 32);
+  assert.deepEqual(
+    lengths,
+    lengths.toSorted((a, b) => b - a),
+  );
+  h.ack("a", 0, 998);
+  assert.equal(h.commit()[0]?.offset, 1_000);
 });
 
 /** Records 0 to 1,499 rejected, to be dead letters that nobody takes; 1,500 to 1,999 refused once. */

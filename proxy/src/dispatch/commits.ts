@@ -1,14 +1,20 @@
-import { describe, encodeMetadata, encodeOverflow, OffsetRanges } from "../ledger/index.ts";
+import {
+  describe,
+  encodeMetadata,
+  encodeOverflow,
+  maxMetadataChars,
+  MetadataRoom,
+  OffsetRanges,
+} from "../ledger/index.ts";
 import type { Intake } from "./intake.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { OpenCommit } from "./open-commit.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Partition, PendingAcks } from "./partition.ts";
 import type { ReadyQueue } from "./ready-queue.ts";
-import type { DispatchCounters, DispatchOptions, PartitionCommit } from "./types.ts";
+import type { DispatchCounters, MetadataLimits, PartitionCommit } from "./types.ts";
 
 export interface CommitsParts {
-  readonly options: DispatchOptions;
   readonly lifecycle: Lifecycle;
   readonly intake: Intake;
   readonly queue: ReadyQueue;
@@ -17,14 +23,16 @@ export interface CommitsParts {
 }
 
 /**
- * A broker that refuses commits for good, such as one whose `offset.metadata.max.bytes` is below ours, stops no
- * delivery: a new owner whose commits have failed for so long begins without. Only its death could repeat work then.
+ * A broker that refuses commits for good stops no delivery: a new owner whose commits have failed for so long begins
+ * without. Only its death could repeat work then.
  */
 const firstCommitMs = 5_000;
 
 /** Takes what is to be committed, and draws the consequences when it is: acks durable, deliveries recorded. */
 export class Commits {
   readonly #parts: CommitsParts;
+  /** Of all partitions: one broker coordinates the group. */
+  readonly #room = new MetadataRoom(maxMetadataChars);
 
   constructor(parts: CommitsParts) {
     this.#parts = parts;
@@ -40,18 +48,32 @@ export class Commits {
     return this.#take(partition, true);
   }
 
+  /** The last one anew; its partition has stood still since. */
+  retake(commit: PartitionCommit): PartitionCommit {
+    return commit instanceof OpenCommit ? this.takeLast(commit.source) : commit;
+  }
+
+  shorten(refused: readonly PartitionCommit[]): MetadataLimits | undefined {
+    const before = this.#room.chars;
+    // Not the shortest: it may be their sum that was too much, and what is still too long is refused again.
+    const longest = Math.max(...refused.map(({ metadata }) => metadata.length));
+    return this.#room.shrinkBelow(longest) ? { before, after: this.#room.chars } : undefined;
+  }
+
   #take(partition: Partition, last: boolean): OpenCommit {
     const { window } = partition;
     const offset = window.watermark;
     // Who still waits for clients to present what they hold can't vouch for it to the next owner.
     const knowsAll = partition.presentWait === undefined;
-    const description = describe(window, last && knowsAll, last);
+    const room = this.#room.chars;
+    // The overflow of the last one has everything.
+    const description = describe(window, last && knowsAll, last ? Infinity : room);
     const { counts, counted } = description;
     const encoded = encodeMetadata(
       offset,
       description,
       (index) => (counted[index]?.recorded ?? 0) > 0,
-      this.#parts.options.maxMetadataChars,
+      room,
     );
     if (!encoded.complete) this.#parts.counters.snapshotOverflows += 1;
     const horizon = encoded.horizon ?? Infinity;

@@ -22,6 +22,7 @@ import type {
   DispatchEvents,
   DispatchOptions,
   DispatchPort,
+  MetadataLimits,
   PartitionCommit,
   PartitionStatus,
   PartitionWatermark,
@@ -156,6 +157,10 @@ export class Dispatch implements DispatchPort {
     return commit;
   }
 
+  surrenderAnew(commit: PartitionCommit): PartitionCommit {
+    return this.#commits.retake(commit);
+  }
+
   lose(now: number, number: number): void {
     const partition = this.#partitions.get(number);
     if (partition === undefined) return;
@@ -207,6 +212,10 @@ export class Dispatch implements DispatchPort {
   commitFailed(now: number, commit: PartitionCommit): void {
     this.#commits.failed(now, commit);
     this.#finish(now);
+  }
+
+  shortenMetadata(refused: readonly PartitionCommit[]): MetadataLimits | undefined {
+    return this.#commits.shorten(refused);
   }
 
   deadLettered(now: number, number: number, offset: Offset): void {

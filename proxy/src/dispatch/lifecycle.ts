@@ -148,8 +148,13 @@ export class Lifecycle {
   /** A confirmed commit holds `deliveries` for the record, or has no place for it (0). */
   recorded(partition: Partition, record: WindowRecord, deliveries: number): void {
     record.recorded = Math.min(deliveries, record.deliveries);
-    if (record.state === "uncounted" && deliveries >= record.deliveries) {
+    const counted = record.recorded === record.deliveries;
+    if (record.state === "uncounted" && counted) {
       this.#parts.queue.add(partition, record);
+    } else if (record.state === "ready" && !counted) {
+      // The broker takes less than it did, and its place is gone.
+      this.#leave(partition, record);
+      this.due(partition, record);
     }
   }
 

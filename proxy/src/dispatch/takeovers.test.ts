@@ -230,7 +230,8 @@ test("what was rejected and not yet a dead letter is rejected at the next owner 
 });
 
 test("what does not fit the metadata is in the overflow, and nothing is forgotten", () => {
-  const before = new Harness({ maxMetadataChars: 64 });
+  const before = new Harness();
+  before.limitMetadata(64);
   before.open("a");
   before.assign();
   before.admit(0, 199);
@@ -248,8 +249,34 @@ test("what does not fit the metadata is in the overflow, and nothing is forgotte
   assert.equal(status?.inFlight, 133);
 });
 
+test("a last commit that the broker finds too long is made anew: its overflow has what it leaves out, and no ack is forgotten", () => {
+  const before = new Harness();
+  const a = before.open("a");
+  before.assign();
+  before.admit(0, 199);
+  for (let batch = 0; batch < 20; batch += 1) before.pull("a");
+  for (let offset = 1; offset < 200; offset += 3) before.ack("a", offset);
+  const refused = before.dispatch.surrender(0, 0);
+  assert.equal(refused.overflow, undefined);
+  before.limitMetadata(32);
+  const commit = before.dispatch.surrenderAnew(refused);
+  assert.ok(commit.metadata.length <= 32);
+  before.dispatch.commitConfirmed(0, refused);
+  assert.deepEqual(a.take("settled"), [], "it speaks for the one that was refused");
+  before.dispatch.commitConfirmed(0, commit);
+  assert.ok(a.take("settled").length > 0);
+  const h = new Harness();
+  h.open("b");
+  h.assign(0, commit.offset, commit.metadata, commit.overflow);
+  h.admit(0, 199);
+  const [status] = h.dispatch.partitions(h.now);
+  assert.equal(status?.inFlight, 133);
+  assert.equal(status.settledAboveWatermark, 67);
+});
+
 test("a hand-over whose overflow can't be read waits for clients, as after a kill: nothing is delivered twice", () => {
-  const before = new Harness({ maxMetadataChars: 64 });
+  const before = new Harness();
+  before.limitMetadata(64);
   before.open("a");
   before.assign();
   before.admit(0, 199);

@@ -132,6 +132,11 @@ export class Harness {
     this.dispatch.tick(end);
   }
 
+  /** The broker has refused metadata longer than `chars`. */
+  limitMetadata(chars: number): void {
+    this.dispatch.shortenMetadata([{ partition: 0, offset: 0, metadata: "x".repeat(chars + 1) }]);
+  }
+
   /** Takes and confirms all there is to commit. */
   commit(all = false): PartitionCommit[] {
     const commits = this.dispatch.takeCommits(this.now, all);

@@ -25,8 +25,6 @@ export interface DispatchOptions {
   readonly queue: { readonly maxMessages: number; readonly maxBytes: number };
   /** A delivery that does not fit a frame of this size goes to the dead-letter topic as `oversize`. */
   readonly maxFrameBytes: number;
-  /** Longest commit metadata that the brokers take (their `offset.metadata.max.bytes`), default 4096. */
-  readonly maxMetadataChars?: number;
   /** Settled or counted records that asks for a commit before its interval is over. */
   readonly commitBatchSize: number;
   /** 0 to 1, for jitter. */
@@ -58,6 +56,12 @@ export interface PartitionCommit {
   readonly metadata: string;
   /** Present at hand-over only, when the snapshot did not fit the metadata. */
   readonly overflow?: Uint8Array;
+}
+
+/** Most characters of commit metadata, before a broker refused some and since. */
+export interface MetadataLimits {
+  readonly before: number;
+  readonly after: number;
 }
 
 export const dispositions = ["deliveries-exhausted", "rejected", "oversize"] as const;
@@ -170,6 +174,8 @@ export interface DispatchPort {
   nextWanted(partition: number): Offset | undefined;
   /** Orderly: from now on the partition is another's (frames about it are answered `moved`). Returns its last commit, hand-over flag set. */
   surrender(now: number, partition: number): PartitionCommit;
+  /** The last commit of a partition that was given up, made anew for the room that there is by now. */
+  surrenderAnew(commit: PartitionCommit): PartitionCommit;
   /** Disorderly: gone without a commit. */
   lose(now: number, partition: number): void;
   /**
@@ -183,6 +189,11 @@ export interface DispatchPort {
   takeCommits(now: number, all?: boolean): PartitionCommit[];
   commitConfirmed(now: number, commit: PartitionCommit): void;
   commitFailed(now: number, commit: PartitionCommit): void;
+  /**
+   * The broker takes no metadata as long as that of these: commits taken from now on have less. Undefined when there is
+   * nothing more to leave out.
+   */
+  shortenMetadata(refused: readonly PartitionCommit[]): MetadataLimits | undefined;
   deadLettered(now: number, partition: number, offset: Offset): void;
   /** True while this very record waits to be dead-lettered; a late ack, a reset or another owner ends that. */
   isDying(record: DeadRecord): boolean;

@@ -1,5 +1,4 @@
 import type { Offset } from "@kafkaproxy/wire";
-import { maxMetadataChars } from "./snapshot.ts";
 import type { CountedRecord, DyingRecords, Run, Snapshot } from "./snapshot-content.ts";
 import type { Window } from "./window.ts";
 import type { WindowRecord } from "./window-record.ts";
@@ -9,23 +8,20 @@ export interface Description extends Snapshot {
   readonly counted: readonly WindowRecord[];
 }
 
-/** More runs over more offsets than these fit no metadata, written in either way. */
-const enoughRuns = maxMetadataChars;
-const enoughOffsets = maxMetadataChars * 8;
-
 /**
- * What a snapshot of `window` says. Runs of settled records that no metadata can hold are left out, unless `whole`.
+ * What a snapshot of `window` says. Runs of settled records that do not fit `room` characters are left out.
  * Read in one pass over the unsettled: what is settled is what lies between them.
  */
-export function describe(window: Window, handedOver: boolean, whole: boolean): Description {
+export function describe(window: Window, handedOver: boolean, room: number): Description {
   const counted: WindowRecord[] = [];
   const counts: CountedRecord[] = [];
   const dying = new DyingByFate();
   const out: Run[] = [];
   const settled: Run[] = [];
   const { watermark, next } = window;
+  // More runs over more offsets than these fit in no way of writing them.
   const enough = (): boolean =>
-    !whole && settled.length > enoughRuns && (settled.at(-1)?.[1] ?? 0) > watermark + enoughOffsets;
+    settled.length > room && (settled.at(-1)?.[1] ?? 0) > watermark + room * 8;
   let outFirst = -1;
   let outLast = -1;
   let expectedAt: Offset = watermark;

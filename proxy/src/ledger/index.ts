@@ -1,6 +1,7 @@
 /** One partition's window: what is out, acked and dead, how often each was delivered, and the snapshot of it that a commit carries. Pure. */
 export { describe, type Description } from "./describe.ts";
 export { Linked, LinkedList } from "./linked-list.ts";
+export { maxMetadataChars, MetadataRoom } from "./metadata-room.ts";
 export { OffsetRanges } from "./offset-ranges.ts";
 export {
   type Decoded,
@@ -9,7 +10,6 @@ export {
   encodeMetadata,
   type EncodedSnapshot,
   encodeOverflow,
-  maxMetadataChars,
 } from "./snapshot.ts";
 export type { CountedRecord, DyingRecords, Run, Snapshot } from "./snapshot-content.ts";
 export { Window, type WindowTotals } from "./window.ts";

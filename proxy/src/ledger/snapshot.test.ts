@@ -2,13 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import * as fc from "fast-check";
-import {
-  decodeMetadata,
-  decodeOverflow,
-  encodeMetadata,
-  encodeOverflow,
-  maxMetadataChars,
-} from "./snapshot.ts";
+import { leastMetadataChars, maxMetadataChars } from "./metadata-room.ts";
+import { decodeMetadata, decodeOverflow, encodeMetadata, encodeOverflow } from "./snapshot.ts";
 import type { Run, Snapshot } from "./snapshot-content.ts";
 
 /** Ascending disjoint runs at or above `watermark`, from gaps and lengths. */
@@ -79,6 +74,7 @@ test("what fits comes back as it was", () => {
         watermark,
         snapshot,
         () => false,
+        maxMetadataChars,
       );
       assert.ok(complete);
       assert.equal(horizon, undefined);
@@ -97,7 +93,7 @@ test("what does not fit is left out from the far end, and said so", () => {
   fc.assert(
     fc.property(contents(2_500), fc.nat(10), ({ watermark, snapshot }, sticky) => {
       const mustKeep = (index: number): boolean => index % 11 === sticky && index < 600;
-      const encoded = encodeMetadata(watermark, snapshot, mustKeep);
+      const encoded = encodeMetadata(watermark, snapshot, mustKeep, maxMetadataChars);
       assert.ok(encoded.metadata.length <= maxMetadataChars);
       const decoded = decodeMetadata(watermark, encoded.metadata);
       assert.ok("snapshot" in decoded);
@@ -129,6 +125,28 @@ test("what does not fit is left out from the far end, and said so", () => {
   );
 });
 
+test("whatever the room, it is not exceeded, and the first record's count has a place when no other has a claim", () => {
+  fc.assert(
+    fc.property(
+      contents(300),
+      fc.integer({ min: leastMetadataChars, max: 400 }),
+      ({ watermark, snapshot }, room) => {
+        const first = { offset: watermark, deliveries: 40, out: false };
+        const counts = [first, ...snapshot.counts.filter(({ offset }) => offset > watermark)];
+        const encoded = encodeMetadata(watermark, { ...snapshot, counts }, () => false, room);
+        assert.ok(encoded.metadata.length <= room);
+        const decoded = decodeMetadata(watermark, encoded.metadata);
+        assert.ok("snapshot" in decoded);
+        assert.deepEqual(decoded.snapshot.counts[0], first);
+        const claimed = encodeMetadata(watermark, { ...snapshot, counts }, () => true, room);
+        assert.ok(claimed.metadata.length <= room, "what has a claim goes as well");
+        assert.ok("snapshot" in decodeMetadata(watermark, claimed.metadata));
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
 test("one long settled run has its place whatever else there is", () => {
   const counts = Array.from({ length: 4_000 }, (_, at) => ({
     offset: at * 300,
@@ -144,6 +162,7 @@ test("one long settled run has its place whatever else there is", () => {
     0,
     { handedOver: false, counts, dying: [], out, settled },
     () => false,
+    maxMetadataChars,
   );
   assert.equal(encoded.horizon, undefined);
   assert.equal(encoded.complete, false);
@@ -158,6 +177,7 @@ test("every other record settled is written as a bitmap, which reaches farther",
     0,
     { handedOver: false, counts: [], dying: [], out: [], settled },
     () => false,
+    maxMetadataChars,
   );
   assert.ok(horizon !== undefined && horizon > 20_000, `horizon ${horizon}`);
 });
@@ -170,7 +190,7 @@ test("another watermark, a changed character or foreign words are told, never ta
     out: [[110, 120]],
     settled: [[130, 140]],
   };
-  const { metadata } = encodeMetadata(100, snapshot, () => true);
+  const { metadata } = encodeMetadata(100, snapshot, () => true, maxMetadataChars);
   assert.ok("problem" in decodeMetadata(101, metadata));
   for (const foreign of ["", "hello, world", "AQ", "AA", '{"v":1}', "A".repeat(4096)]) {
     assert.ok("problem" in decodeMetadata(100, foreign), foreign);

@@ -9,7 +9,7 @@
  *   out:     n, then n times (gap, length): runs that are out for the first time
  *   settled: set
  * A set is its kind, then runs: n, then n times (gap, length); or a bitmap: distance, n, n bytes, lowest bit first.
- * In commit metadata it is base64url, at most `maxMetadataChars` long unless the brokers take another length.
+ * In commit metadata it is base64url, within the `MetadataRoom` that there is.
  */
 import { crc32 } from "node:zlib";
 import type { Offset } from "@kafkaproxy/wire";
@@ -22,9 +22,6 @@ import {
   encodeSet,
 } from "./snapshot-sections.ts";
 import { VarintReader, VarintWriter } from "./varints.ts";
-
-/** Default of Kafka's `offset.metadata.max.bytes`. */
-export const maxMetadataChars = 4096;
 
 const version = 2;
 const flagsAt = 1;
@@ -44,15 +41,15 @@ export interface EncodedSnapshot {
   readonly complete: boolean;
 }
 
-/** `mustKeep` says which counts an earlier commit recorded: they have their places before all others. */
+/** In at most `room` characters. `mustKeep` says which counts an earlier commit recorded: they have their places before all others. */
 export function encodeMetadata(
   watermark: Offset,
   snapshot: Snapshot,
   mustKeep: (index: number) => boolean,
-  maxChars: number = maxMetadataChars,
+  room: number,
 ): EncodedSnapshot {
   const writer = start(snapshot);
-  const end = Math.floor((maxChars / 4) * 3) - checksumBytes;
+  const end = Math.floor((room / 4) * 3) - checksumBytes;
   // Counts may take two thirds, and what is dying half of what they leave: beyond it a crash begins those again. What
   // is out for the first time has what all others leave: after a crash its holders present it. At a hand-over the
   // overflow has everything.

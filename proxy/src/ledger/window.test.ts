@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { emptyHeaders } from "@kafkaproxy/wire";
 import * as fc from "fast-check";
 import { describe } from "./describe.ts";
+import { maxMetadataChars } from "./metadata-room.ts";
 import { decodeMetadata, encodeMetadata } from "./snapshot.ts";
 import { Window } from "./window.ts";
 import type { SourceRecord } from "./window-record.ts";
@@ -94,7 +95,12 @@ function checkDescription(
   next: number,
 ): void {
   const { watermark } = window;
-  const { metadata } = encodeMetadata(watermark, describe(window, false, false), () => false);
+  const { metadata } = encodeMetadata(
+    watermark,
+    describe(window, false, maxMetadataChars),
+    () => false,
+    maxMetadataChars,
+  );
   const decoded = decodeMetadata(watermark, metadata);
   assert.ok("snapshot" in decoded);
   const { settled } = decoded.snapshot;
@@ -112,9 +118,9 @@ test("a record known to be settled that is admitted last is described once", () 
     window.advance(offset);
     window.admit(0, source(offset), 10);
   }
-  const described = describe(window, false, false);
+  const described = describe(window, false, maxMetadataChars);
   assert.deepEqual(described.settled, [[1, 1]]);
-  const { metadata } = encodeMetadata(0, described, () => false);
+  const { metadata } = encodeMetadata(0, described, () => false, maxMetadataChars);
   assert.ok("snapshot" in decodeMetadata(0, metadata));
 });
 
@@ -127,6 +133,6 @@ test("settled records are swept: a stuck one does not make the window grow", () 
   }
   assert.equal(window.watermark, 0);
   assert.equal([...window.inOrder()].length, 1);
-  assert.deepEqual(describe(window, false, false).settled, [[1, 199_999]]);
+  assert.deepEqual(describe(window, false, maxMetadataChars).settled, [[1, 199_999]]);
   assert.equal(window.settledFrom(0), 199_999);
 });

@@ -1,43 +1,59 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  KafkaError,
-  type Logger,
-  type MemberIdentity,
-  type RefusedOffsets,
-} from "@kafkaproxy/kafka";
+import { KafkaError, type MemberIdentity, type RefusedOffsets } from "@kafkaproxy/kafka";
 import type { PartitionCommit } from "../dispatch/index.ts";
 import { Committer } from "./committer.ts";
 
-const silent: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 const member = (generation: number): MemberIdentity => ({ memberId: "m", generation });
 /** Each in a partition of its own, of the same number. */
-const commit = (offset: number): PartitionCommit => ({ partition: offset, offset, metadata: "" });
+const commit = (offset: number, chars = 0): PartitionCommit => ({
+  partition: offset,
+  offset,
+  metadata: "x".repeat(chars),
+});
+const tooLong = new KafkaError("metadata-too-large", "12");
 const allTaken: RefusedOffsets = new Map();
 
 interface Sent {
   readonly offsets: number[];
+  /** Lengths of their metadata. */
+  readonly chars: number[];
   readonly generation: number;
   readonly done: PromiseWithResolvers<RefusedOffsets>;
 }
 
-function setup(intervalMs: number): {
+/** Every commit would have `chars` of metadata, were there room. */
+function setup(
+  intervalMs: number,
+  chars = 0,
+): {
   committer: Committer;
   sent: Sent[];
   told: string[];
+  left: PartitionCommit[];
+  words: string[];
   give: (...offsets: number[]) => void;
 } {
   const sent: Sent[] = [];
   const told: string[] = [];
+  const left: PartitionCommit[] = [];
+  const words: string[] = [];
+  const say = (fields: object, message: string): void => {
+    const { before, after } = fields as { before?: number; after?: number };
+    words.push(before === undefined ? message : `${before} ${after} ${message}`);
+  };
   let next: PartitionCommit[] = [];
+  let room = 4_096;
   const committer = new Committer({
     dispatch: {
-      takeCommits: () => next.splice(0),
+      takeCommits: () => next.splice(0).map(({ offset }) => commit(offset, Math.min(chars, room))),
+      surrenderAnew: ({ offset }) => commit(offset, Math.min(chars, room)),
+      shortenMetadata: ([refused]) => {
+        if (refused === undefined || refused.metadata.length <= 1_024) return undefined;
+        const before = room;
+        if (room >= refused.metadata.length) room /= 2;
+        return { before, after: room };
+      },
       commitConfirmed: (_now, { offset }) => void told.push(`confirmed ${offset}`),
       commitFailed: (_now, failed) => {
         told.push(`failed ${failed.offset}`);
@@ -48,22 +64,27 @@ function setup(intervalMs: number): {
       const done = Promise.withResolvers<RefusedOffsets>();
       sent.push({
         offsets: commits.map(({ offset }) => offset),
+        chars: commits.map(({ metadata }) => metadata.length),
         generation: identity.generation,
         done,
       });
       return await done.promise;
     },
+    leave: async (last) => {
+      left.push(last);
+      return await Promise.resolve();
+    },
     intervalMs,
     fenced: () => void told.push("fenced"),
     now: () => performance.now(),
-    logger: silent,
+    logger: { debug: () => undefined, info: say, warn: say, error: say },
   });
   committer.identity = member(1);
   committer.start();
   const give = (...offsets: number[]): void => {
-    next.push(...offsets.map(commit));
+    next.push(...offsets.map((offset) => commit(offset)));
   };
-  return { committer, sent, told, give };
+  return { committer, sent, told, left, words, give };
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -72,6 +93,11 @@ async function until(condition: () => boolean): Promise<void> {
     assert.ok(performance.now() < deadline, "nothing happened in 30 s");
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+/** What was answered has had its consequences. */
+async function settle(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 test("one commit in flight; what is wanted meanwhile goes right after it, all in one", async () => {
@@ -124,7 +150,6 @@ test("what failed is taken anew, under the identity of then", async () => {
 
 test("what is refused by itself is tried again and holds up no other", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const settle = async (): Promise<void> => await new Promise((resolve) => setImmediate(resolve));
   const { committer, sent, told, give } = setup(60_000);
   const refused = new Map([[2, new KafkaError("topic-not-found", "not here")]]);
   give(1, 2, 3);
@@ -166,6 +191,53 @@ test("a last commit that is refused by itself is tried again alone, until it is 
   sent[1]?.done.resolve(allTaken);
   assert.equal(await handed, false);
   assert.deepEqual(told, ["confirmed 2", "failed 1", "confirmed 3"]);
+  await committer.stop();
+});
+
+test("what the broker finds too long goes again at once, shorter; the others count, and it is said with both sizes", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { committer, sent, told, words, give } = setup(60_000, 3_000);
+  give(1, 2);
+  committer.soon();
+  t.mock.timers.tick(1);
+  assert.deepEqual(sent[0]?.chars, [3_000, 3_000]);
+  sent[0].done.resolve(new Map([[2, tooLong]]));
+  await settle();
+  assert.deepEqual(told, ["confirmed 1", "failed 2"]);
+  t.mock.timers.tick(1);
+  assert.deepEqual([sent[1]?.offsets, sent[1]?.chars], [[2], [2_048]]);
+  sent[1]?.done.resolve(new Map([[2, tooLong]]));
+  await settle();
+  t.mock.timers.tick(1);
+  assert.deepEqual(sent[2]?.chars, [1_024]);
+  assert.deepEqual(
+    words.map((line) => /^\d+ \d+ .*offset\.metadata\.max\.bytes/u.exec(line)?.[0].slice(0, 9)),
+    ["4096 2048", "2048 1024"],
+  );
+  sent[2].done.resolve(new Map([[2, tooLong]]));
+  await settle();
+  t.mock.timers.tick(1);
+  assert.equal(sent.length, 3, "nothing more to leave out: a failure like any other");
+  assert.equal(words.at(-1), "commit failed, trying on");
+  t.mock.timers.tick(100);
+  sent[3]?.done.resolve(allTaken);
+  await committer.stop();
+  assert.equal(told.at(-1), "confirmed 2");
+});
+
+test("a last commit that the broker finds too long goes again shorter, once what it leaves out is with the next owner", async () => {
+  const { committer, sent, told, left } = setup(60_000, 3_000);
+  const commits = [commit(1, 10), commit(2, 3_000)];
+  const handed = committer.handOver(commits, member(1), performance.now() + 600_000);
+  await until(() => sent.length === 1);
+  assert.deepEqual(left, commits);
+  sent[0]?.done.resolve(new Map([[2, tooLong]]));
+  await until(() => sent.length === 2);
+  assert.deepEqual([sent[1]?.offsets, sent[1]?.chars], [[2], [2_048]]);
+  assert.deepEqual(left.slice(2), [commit(2, 2_048)]);
+  sent[1]?.done.resolve(allTaken);
+  assert.equal(await handed, true);
+  assert.deepEqual(told, ["confirmed 1", "confirmed 2"]);
   await committer.stop();
 });
 

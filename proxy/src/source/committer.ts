@@ -7,12 +7,17 @@ import {
 import type { DispatchPort, PartitionCommit } from "../dispatch/index.ts";
 
 export interface CommitterOptions {
-  readonly dispatch: Pick<DispatchPort, "takeCommits" | "commitConfirmed" | "commitFailed">;
+  readonly dispatch: Pick<
+    DispatchPort,
+    "takeCommits" | "surrenderAnew" | "commitConfirmed" | "commitFailed" | "shortenMetadata"
+  >;
   /** One OffsetCommit; resolves with what was refused by itself, throws KafkaError when it is about all. */
   readonly send: (
     commits: readonly PartitionCommit[],
     identity: MemberIdentity,
   ) => Promise<RefusedOffsets>;
+  /** Leaves what a last commit has no room for to the next owner; never rejects. */
+  readonly leave: (commit: PartitionCommit) => Promise<void>;
   /** Longest time that something settled waits for its commit. */
   readonly intervalMs: number;
   /** The broker refused our member or generation, and no newer one was known: somebody else may own our partitions. */
@@ -87,7 +92,8 @@ export class Committer {
     identity: MemberIdentity,
     deadline: number,
   ): Promise<boolean> {
-    const { now } = this.#options;
+    const { dispatch, leave, now } = this.#options;
+    await Promise.all(commits.map(leave));
     // An older commit that arrives after this one would move the offsets back.
     await this.quiet();
     let left = commits;
@@ -95,6 +101,11 @@ export class Committer {
     for (let attempt = 1; left.length > 0; attempt += 1) {
       const refusals = await this.#send(left, identity);
       const refused = left.filter(({ partition }) => refusals.has(partition));
+      if (this.#shorten(refused, refusals)) {
+        left = refused.map((commit) => dispatch.surrenderAnew(commit));
+        await Promise.all(left.map(leave));
+        continue;
+      }
       const pauseMs = pauseAfter(attempt);
       const inTime = now() + pauseMs < deadline;
       left = refused.filter(({ partition }) => inTime && isRetriable(refusals.get(partition)));
@@ -150,7 +161,8 @@ export class Committer {
     const refusals = commits.length > 0 ? await this.#send(commits, identity) : new Map();
     const failed = commits.filter(({ partition }) => refusals.has(partition));
     for (const commit of failed) dispatch.commitFailed(now(), commit);
-    if (failed.length > 0) this.#failed(refusals, commits.length, identity);
+    if (this.#shorten(failed, refusals)) this.#wanted = true;
+    else if (failed.length > 0) this.#failed(refusals, commits.length, identity);
     else if (this.#failures > 0) {
       if (commits.length > 0) logger.info({ failures: this.#failures }, "commits succeed again");
       this.#failures = 0;
@@ -176,6 +188,23 @@ export class Committer {
     return refusals;
   }
 
+  /** True when what the broker refuses as too long is shorter the next time, which may be at once. */
+  #shorten(refused: readonly PartitionCommit[], refusals: Refusals): boolean {
+    const tooLong = refused.filter(({ partition }) => isTooLong(refusals.get(partition)));
+    const [first] = tooLong;
+    if (first === undefined) return false;
+    const { dispatch, logger } = this.#options;
+    const limits = dispatch.shortenMetadata(tooLong);
+    if (limits === undefined) return false;
+    if (limits.after < limits.before) {
+      logger.warn(
+        { err: refusals.get(first.partition), ...limits },
+        "the broker refuses commit metadata as long as ours (offset.metadata.max.bytes): from now on commits say less, and a crash repeats what they leave out",
+      );
+    }
+    return true;
+  }
+
   #failed(refusals: Refusals, partitions: number, identity: MemberIdentity): void {
     const [error] = refusals.values();
     const code = error instanceof KafkaError ? error.code : undefined;
@@ -193,6 +222,10 @@ export class Committer {
 
 function pauseAfter(failures: number): number {
   return Math.min(retryMs.first * 2 ** (failures - 1), retryMs.longest);
+}
+
+function isTooLong(error: unknown): boolean {
+  return error instanceof KafkaError && error.code === "metadata-too-large";
 }
 
 function isRetriable(error: unknown): boolean {

@@ -153,6 +153,9 @@ export class KafkaSource implements RecordSource {
         this.#forgetOverflows(commits.filter(({ partition }) => !refused.has(partition)));
         return refused;
       },
+      leave: async (commit) => {
+        await this.#leaveOverflow(commit);
+      },
       intervalMs: options.commitIntervalMs,
       fenced: () => {
         options.fence.refused(options.now());
@@ -346,8 +349,16 @@ export class KafkaSource implements RecordSource {
     }
   }
 
+  async #leaveOverflow(commit: PartitionCommit): Promise<void> {
+    const { partition, overflow } = commit;
+    if (overflow === undefined) return;
+    // It overwrites what was left to us; a commit still in flight must not take it away.
+    this.#overflows.delete(partition);
+    await this.#options.handover.leave(partition, commit, overflow);
+  }
+
   async #revoked(lost: readonly number[], identity: MemberIdentity): Promise<void> {
-    const { dispatch, events, handover, now } = this.#options;
+    const { dispatch, events, now } = this.#options;
     this.#committer.identity = identity;
     const deadline = now() + this.#options.rebalanceTimeoutMs / 2;
     for (const partition of lost) this.#fetcher.remove(partition);
@@ -363,15 +374,6 @@ export class KafkaSource implements RecordSource {
       events.gone(partition);
     }
     if (commits.length === 0) return;
-    await Promise.all(
-      commits.map(async (commit) => {
-        const { partition, overflow } = commit;
-        if (overflow === undefined) return;
-        // It overwrites what was left to us; a commit still in flight must not take it away.
-        this.#overflows.delete(partition);
-        await handover.leave(partition, commit, overflow);
-      }),
-    );
     await this.#committer.handOver(commits, identity, deadline);
     this.#logger.info({ partitions: lost }, "partitions handed over");
   }

@@ -19,8 +19,9 @@ export interface TestMemberOptions {
   readonly queue?: { readonly maxMessages: number; readonly maxBytes: number };
   readonly handover?: HandoverStore;
   readonly births?: BirthStore;
-  /** False: takes records and never acks. */
-  readonly acks?: (partition: number, offset: number) => boolean;
+  /** False: takes the record and never acks. */
+  readonly acks?: (partition: number, offset: number, attempt: number) => boolean;
+  readonly ackTimeoutMs?: number;
 }
 
 export interface TestMember {
@@ -29,6 +30,8 @@ export interface TestMember {
   readonly fence: Fence;
   /** partition:offset of what was delivered, in order. */
   readonly delivered: string[];
+  /** The attempts of each partition:offset, in order. */
+  readonly attempts: Map<string, number[]>;
   readonly settled: Set<string>;
   /** Acks that came too late: the partition was another's. A client would present them there; this one does not. */
   readonly moved: Set<string>;
@@ -93,6 +96,7 @@ export function startMember(options: TestMemberOptions): TestMember {
   const connection = new KafkaConnection(settings);
   const ordinal = options.ordinal ?? 0;
   const delivered: string[] = [];
+  const attempts = new Map<string, number[]>();
   const settled = new Set<string>();
   const moved = new Set<string>();
   const dead: DeadRecord[] = [];
@@ -114,7 +118,7 @@ export function startMember(options: TestMemberOptions): TestMember {
   const dispatch = new Dispatch(
     {
       topic: options.topic,
-      ackTimeoutMs: 3_000,
+      ackTimeoutMs: options.ackTimeoutMs ?? 3_000,
       maxProcessingTimeMs: 1_800_000,
       maxDeliveries: 5,
       backoff: { initialMs: 100, maxMs: 1_000 },
@@ -179,9 +183,13 @@ export function startMember(options: TestMemberOptions): TestMember {
       for (const { partition, offset } of frame.records) moved.add(`${partition}:${offset}`);
     }
     if (frame.type !== "deliver") return;
-    for (const { partition, offset } of frame.records) delivered.push(`${partition}:${offset}`);
+    for (const { partition, offset, attempt } of frame.records) {
+      const id = `${partition}:${offset}`;
+      delivered.push(id);
+      attempts.set(id, [...(attempts.get(id) ?? []), attempt]);
+    }
     const acked = frame.records.filter(
-      ({ partition, offset }) => options.acks?.(partition, offset) ?? true,
+      ({ partition, offset, attempt }) => options.acks?.(partition, offset, attempt) ?? true,
     );
     if (acked.length > 0) {
       const ranges = acked.map(({ partition, offset }) => ({
@@ -221,6 +229,7 @@ export function startMember(options: TestMemberOptions): TestMember {
     dispatch,
     fence,
     delivered,
+    attempts,
     settled,
     moved,
     dead,

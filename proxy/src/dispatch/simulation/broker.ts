@@ -18,7 +18,11 @@ export interface Fate {
   readonly workers: Set<string>;
 }
 
+export type CommitOutcome = "taken" | "too-long" | "fenced";
+
 export class Broker {
+  /** Its `offset.metadata.max.bytes`: no proxy is told. */
+  maxMetadataChars = 4_096;
   readonly logs: SourceRecord[][] = [];
   readonly ends: number[] = [];
   readonly fates = new Map<string, Fate>();
@@ -58,10 +62,10 @@ export class Broker {
     return fate;
   }
 
-  /** Invariant 1: what is committed as done is acked or in the dead-letter topic. Returns false when `by` may not commit. */
-  commit(by: string, { partition, offset, metadata }: PartitionCommit, maxChars: number): boolean {
-    if (this.owners[partition] !== by) return false;
-    assert.ok(metadata.length <= maxChars, `metadata of ${metadata.length} characters`);
+  /** Invariant 1: what is committed as done is acked or in the dead-letter topic. */
+  commit(by: string, { partition, offset, metadata }: PartitionCommit): CommitOutcome {
+    if (this.owners[partition] !== by) return "fenced";
+    if (metadata.length > this.maxMetadataChars) return "too-long";
     assert.ok(offset <= at(this.ends, partition), "committed past the end of the log");
     for (const entry of at(this.logs, partition)) {
       if (entry.offset >= offset) break;
@@ -72,7 +76,7 @@ export class Broker {
       );
     }
     this.commits[partition] = { offset, metadata };
-    return true;
+    return "taken";
   }
 
   /** What a commit says is done is done for whoever reads it next. */

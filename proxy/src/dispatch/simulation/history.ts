@@ -10,6 +10,11 @@ import { largestBytes, sessionTimeoutMs, type SimOptions, SimProxy } from "./sim
 export const faults = ["move", "join", "leave", "kill", "orphan", "cut", "freeze"] as const;
 export type Fault = (typeof faults)[number];
 
+export interface HistoryOptions extends SimOptions {
+  /** What the broker takes. */
+  readonly maxMetadataChars: number;
+}
+
 export interface Outcome {
   readonly deliveries: number;
   readonly duplicates: number;
@@ -37,15 +42,20 @@ export class History {
   #brokenHandovers = 0;
   #names = 0;
 
-  constructor(seed: number, options: Partial<SimOptions> = {}) {
+  constructor(seed: number, options: Partial<HistoryOptions> = {}) {
     this.#clock = new Clock(seed);
     const clock = this.#clock;
+    const { maxMetadataChars = clock.chance(0.4) ? clock.between(32, 200) : 4_096, ...rest } =
+      options;
+    // From then on it takes so little: at once, or after it has taken more.
+    clock.after(clock.chance(0.5) ? 0 : clock.between(0, 20_000), () => {
+      this.#broker.maxMetadataChars = maxMetadataChars;
+    });
     this.#options = {
-      maxMetadataChars: clock.chance(0.4) ? clock.between(64, 200) : 4_096,
       commitFailures: clock.chance(0.3) ? 0.2 : 0,
       maxMessages: clock.between(20, 300),
       maxBytes: clock.chance(0.5) ? clock.between(5_000, 20_000) : 1e9,
-      ...options,
+      ...rest,
     };
     for (let partition = clock.between(1, 3); partition > 0; partition -= 1)
       this.#broker.addPartition();

@@ -4,11 +4,10 @@ import type { Frame } from "@kafkaproxy/wire";
 import { Fence } from "../../source/index.ts";
 import { Dispatch, type PartitionCommit, type SessionPort } from "../index.ts";
 import { testOptions } from "../test-harness.ts";
-import { at, type Broker } from "./broker.ts";
+import { at, type Broker, type CommitOutcome } from "./broker.ts";
 import type { Clock } from "./clock.ts";
 
 export interface SimOptions {
-  readonly maxMetadataChars: number;
   readonly commitFailures: number;
   readonly maxMessages: number;
   readonly maxBytes: number;
@@ -103,7 +102,6 @@ export class SimProxy {
       {
         ...testOptions,
         queue: { maxMessages: options.maxMessages, maxBytes: options.maxBytes },
-        maxMetadataChars: options.maxMetadataChars,
         random: clock.random,
       },
       {
@@ -196,13 +194,20 @@ export class SimProxy {
   /** Gives `partition` up in order; `then` runs when its last commit is through, or has failed. */
   surrender(partition: number, then: (confirmed: boolean) => void): void {
     this.positions.delete(partition);
-    const commit = this.dispatch.surrender(this.#now(), partition);
+    this.#handOver(this.dispatch.surrender(this.#now(), partition), then);
+  }
+
+  #handOver(commit: PartitionCommit, then: (confirmed: boolean) => void): void {
     if (commit.overflow !== undefined) {
       // What was left to us is overwritten: a commit still in flight must not take this away.
-      this.#overflows.delete(partition);
-      this.#broker.handovers[partition] = { commit, overflow: commit.overflow };
+      this.#overflows.delete(commit.partition);
+      this.#broker.handovers[commit.partition] = { commit, overflow: commit.overflow };
     }
-    this.#send([commit], then);
+    this.#send([commit], ([outcome]) => {
+      const again = outcome === "too-long" && this.#shorten([commit]);
+      if (again) this.#handOver(this.dispatch.surrenderAnew(commit), then);
+      else then(outcome === "taken");
+    });
   }
 
   lose(partition: number): void {
@@ -248,33 +253,43 @@ export class SimProxy {
     const commits = this.dispatch.takeCommits(this.#now());
     if (commits.length === 0) return;
     this.#committing = true;
-    this.#send(commits, () => {
+    this.#send(commits, (outcomes) => {
       this.#committing = false;
+      const tooLong = commits.filter((_, index) => outcomes[index] === "too-long");
+      if (tooLong.length > 0 && this.#shorten(tooLong)) this.#commitSoon = true;
     });
   }
 
-  #send(commits: readonly PartitionCommit[], then: (confirmed: boolean) => void): void {
+  /** A dead process draws no consequence, a frozen one too late. */
+  #shorten(refused: readonly PartitionCommit[]): boolean {
+    return this.alive && !this.frozen && this.dispatch.shortenMetadata(refused) !== undefined;
+  }
+
+  #send(
+    commits: readonly PartitionCommit[],
+    then: (outcomes: readonly (CommitOutcome | "lost")[]) => void,
+  ): void {
     const clock = this.#clock;
     const lost = clock.chance(this.#options.commitFailures);
     // Commits of one process go over one connection: the broker takes them in order.
     this.#arrivesAt = Math.max(this.#arrivesAt, clock.now + clock.between(2, 15));
     clock.after(this.#arrivesAt - clock.now, () => {
-      const applied = commits.map((commit) => {
+      const outcomes = commits.map((commit) => {
         // Of the commits that fail, half were applied and only the answer was lost.
-        if (lost && clock.chance(0.5)) return false;
-        const { maxMetadataChars } = this.#options;
-        return this.#broker.commit(this.name, commit, maxMetadataChars) && !lost;
+        if (lost && clock.chance(0.5)) return "lost";
+        const outcome = this.#broker.commit(this.name, commit);
+        return lost ? "lost" : outcome;
       });
       clock.after(clock.between(2, 15), () => {
         this.run(() => {
           for (const [at, commit] of commits.entries()) {
-            if (applied[at]) {
+            if (outcomes[at] === "taken") {
               this.#forgetOverflow(commit);
               this.dispatch.commitConfirmed(this.#now(), commit);
             } else this.dispatch.commitFailed(this.#now(), commit);
           }
         });
-        then(applied.every(Boolean));
+        then(outcomes);
       });
     });
   }

@@ -1,13 +1,12 @@
 import { test } from "node:test";
-import { type Fault, faults, History, type Outcome } from "./history.ts";
-import type { SimOptions } from "./sim-proxy.ts";
+import { type Fault, faults, History, type HistoryOptions, type Outcome } from "./history.ts";
 
 function run(
   name: string,
   allowed: readonly Fault[],
   seeds: number,
   faultCount: number,
-  options: Partial<SimOptions> = {},
+  options: Partial<HistoryOptions> = {},
 ): void {
   test(`${name}: ${seeds} histories`, (t) => {
     const sum: Record<string, number> = {};
@@ -29,10 +28,10 @@ run("peace", [], 40, 0);
 run("partitions move", ["move", "join", "leave"], 100, 4);
 run("proxies are killed", ["kill"], 80, 2);
 run("new owners are killed as they take over", ["orphan"], 80, 6);
-// So little room in a commit that nearly every hand-over leaves an overflow.
+// Sooner or later there is so little room in a commit that nearly every hand-over leaves an overflow.
 run("hand-overs with an overflow", ["move", "orphan"], 120, 6, { maxMetadataChars: 40 });
 test("a commit in flight at a hand-over leaves the overflow of that hand-over alone", () => {
-  new History(1_412, { maxMetadataChars: 40 }).run(["move", "orphan"], 6);
+  new History(186, { maxMetadataChars: 40 }).run(["move", "orphan"], 6);
 });
 
 run("connections are cut", ["cut"], 60, 6);

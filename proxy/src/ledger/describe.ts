@@ -19,9 +19,9 @@ export function describe(window: Window, handedOver: boolean, room: number): Des
   const out: Run[] = [];
   const settled: Run[] = [];
   const { watermark, next } = window;
-  // More runs over more offsets than these fit in no way of writing them.
+  // More runs over more offsets than these fit in no way of writing them: a bitmap begins at the first run.
   const enough = (): boolean =>
-    settled.length > room && (settled.at(-1)?.[1] ?? 0) > watermark + room * 8;
+    settled.length > room && (settled.at(-1)?.[1] ?? 0) > (settled[0]?.[0] ?? 0) + room * 8;
   let outFirst = -1;
   let outLast = -1;
   let expectedAt: Offset = watermark;

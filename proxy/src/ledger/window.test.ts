@@ -124,6 +124,28 @@ test("a record known to be settled that is admitted last is described once", () 
   assert.ok("snapshot" in decodeMetadata(0, metadata));
 });
 
+test("a commit says so when it leaves out what is settled far behind a bitmap that begins late", () => {
+  const window = new Window(0, 0, { messages: 0, bytes: 0 });
+  for (let offset = 0; offset < 6_000; offset += 1) {
+    window.advance(offset);
+    const record = window.admit(0, source(offset), 10);
+    const settled = offset === 5_000 || (offset > 1_000 && offset < 1_200 && offset % 2 === 1);
+    if (settled && record !== undefined) window.settle(record);
+  }
+  const room = 64;
+  const { metadata, complete, horizon } = encodeMetadata(
+    0,
+    describe(window, false, room),
+    () => false,
+    room,
+  );
+  const decoded = decodeMetadata(0, metadata);
+  assert.ok("snapshot" in decoded);
+  assert.equal(decoded.snapshot.settled.at(-1)?.[0], 1_199);
+  assert.equal(complete, false);
+  assert.ok(horizon !== undefined && horizon <= 5_000, `horizon ${horizon}`);
+});
+
 test("settled records are swept: a stuck one does not make the window grow", () => {
   const window = new Window(0, 0, { messages: 0, bytes: 0 });
   for (let offset = 0; offset < 200_000; offset += 1) {

@@ -7,7 +7,7 @@ import { FakeTopic } from "./testing/fake-topic.ts";
 import { until } from "./testing/until.ts";
 
 const count = 50;
-const limits = { ackTimeoutMs: 300 };
+const limits = { ackTimeoutMs: 3_000 };
 
 class Scene {
   /** What the partition's owner serves. */

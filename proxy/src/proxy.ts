@@ -251,7 +251,8 @@ export class Proxy {
   async #workersOrOthers(rooms: Rooms, deadline: number): Promise<boolean> {
     let lookAt = rooms.now() + lookForOthersMs;
     while (rooms.now() < deadline && this.#closed === undefined && !idle(rooms)) {
-      if (rooms.now() >= lookAt) {
+      // Who takes over has to read our last commit: without Kafka there is nothing to take over.
+      if (rooms.now() >= lookAt && rooms.source.reachable.ok) {
         const found = await Promise.race([
           rooms.registry.hasOthers(),
           delay(lookForOthersMs, false),

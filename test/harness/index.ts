@@ -2,4 +2,4 @@
 export { until } from "./poll.ts";
 export { cliEntry, type ProxyProcess, type ProxyStatus, startProxy } from "./proxy-process.ts";
 export { Recorder, type SeenDelivery } from "./recorder.ts";
-export { createWorld, type Scene, type World } from "./world.ts";
+export { connectedTo, createWorld, type Scene, type World } from "./world.ts";

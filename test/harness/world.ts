@@ -6,6 +6,7 @@ import {
   startZooKeeper,
   type ZooKeeperServer,
 } from "../servers/index.ts";
+import { until } from "./poll.ts";
 import { type ProxyProcess, startProxy } from "./proxy-process.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -47,6 +48,15 @@ export interface Scene {
   lag(): Promise<number>;
   /** Drains clients, stops proxies. */
   close(): Promise<void>;
+}
+
+/** Resolves when each client has a session with `count` proxies. */
+export async function connectedTo(count: number, clients: readonly ProxyClient[]): Promise<void> {
+  await until(`each client connected to ${count} proxies`, () =>
+    clients.every(
+      ({ proxies }) => proxies.filter(({ state }) => state === "connected").length === count,
+    ),
+  );
 }
 
 export async function createWorld(options?: KafkaOptions): Promise<World> {

@@ -66,7 +66,7 @@ test("SIGKILL under load: 0 lost, at most 0.1 % duplicates", async () => {
 });
 
 test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates, no partition stands still for long", async () => {
-  const handlerMs = 2_000;
+  let handlerMs = 2_000;
   const partitions = [0, 1, 2, 3, 4, 5];
   const scene = await world.scene("rebalance", { partitions: partitions.length, replicas: 3 });
   try {
@@ -74,10 +74,10 @@ test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates
     await Promise.all(proxies.map((proxy) => proxy.serving()));
     const recorder = new Recorder();
     // Workers come one after the other, so that their handlers of 2 s end evenly spread: a delivery every few ms.
-    await world.kafka.fill(scene.topic, { count: 4_500, valueBytes: 100 });
+    await world.kafka.fill(scene.topic, { count: 9_000, valueBytes: 100 });
     for (let i = 0; i < 30; i++) {
       await scene.workers(1, recorder, { concurrency: 10, handle: () => delay(handlerMs) });
-      await delay(handlerMs / 30);
+      await delay(2_000 / 30);
     }
     await until("300 delivered", () => recorder.deliveries.size >= 300);
     const joiningAt = performance.now();
@@ -100,13 +100,14 @@ test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates
         `${words}: longest time without a delivery ${Math.round(joinGapMs)} ms joining, ${Math.round(leaveGapMs)} ms leaving`,
       );
       assert.ok(
-        recorder.startedBy(endAt, partition) < 750,
+        recorder.startedBy(endAt, partition) < 1_500,
         `${words}: nothing was left to deliver`,
       );
       assert.ok(joinGapMs <= 2_000, `${words}: no delivery for ${joinGapMs} ms`);
       assert.ok(leaveGapMs <= 2_000, `${words}: no delivery for ${leaveGapMs} ms`);
     }
-    await allDone(scene, recorder, 4_500);
+    handlerMs = 0;
+    await allDone(scene, recorder, 9_000);
     assert.deepEqual(recorder.duplicates(), []);
   } finally {
     await scene.close();

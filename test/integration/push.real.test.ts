@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { createWorld, Recorder, until, type World } from "../harness/index.ts";
+import { connectedTo, createWorld, Recorder, until, type World } from "../harness/index.ts";
 
 let world: World;
 before(async () => {
@@ -49,7 +49,7 @@ test("push: all credit goes to the one proxy that is busy", async () => {
     const proxies = [scene.proxy(0), scene.proxy(1)];
     await Promise.all(proxies.map((proxy) => proxy.serving()));
     const client = await scene.client({ mode: "push" });
-    await until("two proxies", () => client.proxies.length === 2);
+    await connectedTo(2, [client]);
     let running = 0;
     let most = 0;
     client.work(

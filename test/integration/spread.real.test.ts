@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { createWorld, Recorder, startProxy, until, type World } from "../harness/index.ts";
+import {
+  connectedTo,
+  createWorld,
+  Recorder,
+  startProxy,
+  until,
+  type World,
+} from "../harness/index.ts";
 import { freePorts, startRelay } from "../servers/index.ts";
 
 let world: World;
@@ -18,9 +25,7 @@ test("4 partitions, 2 proxies, 200 workers: all of 20,000 messages, some to ever
     await Promise.all(proxies.map((proxy) => proxy.serving()));
     const recorder = new Recorder();
     const workers = await scene.workers(200, recorder, { handle: () => delay(5) });
-    await until("every worker connected to both proxies", () =>
-      workers.every(({ proxies: known }) => known.length === 2),
-    );
+    await connectedTo(2, workers);
     await world.kafka.fill(scene.topic, { count: 20_000, valueBytes: 100 });
     await until("20,000 finished", () => recorder.finished === 20_000);
     assert.equal(recorder.byWorker.size, 200, "workers that got some");
@@ -127,7 +132,7 @@ test("one busy proxy of three fills all slots of a worker, and never more than s
     const proxies = [0, 1, 2].map((ordinal) => scene.proxy(ordinal));
     await Promise.all(proxies.map((proxy) => proxy.serving()));
     const client = await scene.client();
-    await until("three proxies", () => client.proxies.length === 3);
+    await connectedTo(3, [client]);
     const slots = 40;
     const prefetch = 5;
     let working = 0;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { closeSync, globSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -258,7 +259,7 @@ test("a compressed answer is handed out in pieces: about maxBytes over all parti
 });
 
 test("a corrupt batch is said, with its place, and never skipped", async () => {
-  const topic = `corrupt-${process.pid}`;
+  const topic = `corrupt-${randomUUID()}`;
   await kafka.createTopic(topic);
   await kafka.produce(topic, numbered(0, 3, 0));
   await kafka.produce(topic, numbered(3, 6, 0));

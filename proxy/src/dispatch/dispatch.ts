@@ -34,7 +34,10 @@ import type {
   TakeoverReport,
 } from "./types.ts";
 
-/** After a takeover without hand-over: how long clients have to present what they hold before anything is delivered. */
+/**
+ * After a takeover without hand-over: how long clients have to present what they hold before anything is delivered.
+ * Where none is connected yet, as in a proxy that has just been started, it is the first one that it begins with.
+ */
 const presentWaitMs = 500;
 
 /**
@@ -115,7 +118,7 @@ export class Dispatch implements DispatchPort {
         this.#queue.opened(partition);
       });
       partition.presentWait = wait;
-      this.#alarms.schedule(now, wait, now + presentWaitMs);
+      if (!this.#sessions.none) this.#alarms.schedule(now, wait, now + presentWaitMs);
     }
     // At once: nothing goes out before it stands.
     partition.dirty = true;
@@ -244,6 +247,13 @@ export class Dispatch implements DispatchPort {
   // sessions
 
   open(now: number, info: SessionInfo, port: SessionPort): void {
+    if (this.#sessions.none) {
+      for (const { presentWait } of this.#partitions.values()) {
+        if (presentWait !== undefined) {
+          this.#alarms.schedule(now, presentWait, now + presentWaitMs);
+        }
+      }
+    }
     this.#sessions.open(info, port);
     this.#finish(now);
   }

@@ -23,7 +23,7 @@ export interface LifecycleParts {
  */
 export class Lifecycle {
   readonly #parts: LifecycleParts;
-  /** Records in the hands of sessions. */
+  /** Records that are leased: to sessions, or to workers of a former owner who may still present them. */
   inFlight = 0;
   #takenRounds = 0;
 
@@ -72,6 +72,7 @@ export class Lifecycle {
   /** A former owner's delivery: whoever has it may present it within one ackTimeout. */
   leaseToNobody(now: number, record: WindowRecord): void {
     record.state = "leased";
+    this.inFlight += 1;
     this.#parts.wheel.schedule(now, record, now + this.#parts.options.ackTimeoutMs);
   }
 
@@ -215,7 +216,7 @@ export class Lifecycle {
       if (record.state !== "leased" && record.state !== "delayed") continue;
       record.list?.remove(record);
       if (record.holder instanceof Session) record.holder.rememberTaken(this.#takenRounds, record);
-      this.#takeFromHolder(record);
+      this.#takeBack(record);
     }
   }
 
@@ -236,14 +237,13 @@ export class Lifecycle {
       return;
     }
     record.list?.remove(record);
-    this.#takeFromHolder(record);
+    this.#takeBack(record);
   }
 
-  #takeFromHolder(record: WindowRecord): void {
-    if (record.holder === undefined) return;
-    record.holder.held.delete(record);
+  #takeBack(record: WindowRecord): void {
+    if (record.state === "leased") this.inFlight -= 1;
+    record.holder?.held.delete(record);
     record.holder = undefined;
-    this.inFlight -= 1;
   }
 }
 

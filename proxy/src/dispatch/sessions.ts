@@ -34,6 +34,10 @@ export class Sessions {
     this.#parts = parts;
   }
 
+  get none(): boolean {
+    return this.#sessions.size === 0;
+  }
+
   get(sessionId: string): Session | undefined {
     return this.#sessions.get(sessionId);
   }

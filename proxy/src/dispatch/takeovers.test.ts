@@ -66,6 +66,23 @@ test("without hand-over nothing goes out for 500 ms, so that clients can present
   assert.deepEqual(offsets(h.pull("b")), [7, 8, 9]);
 });
 
+test("in a proxy that nobody is connected to, the wait begins with the first client", () => {
+  const [commit] = owner().commit();
+  assert.ok(commit);
+  const h = new Harness();
+  h.assign(0, commit.offset, commit.metadata);
+  h.admit(0, 9);
+  h.advance(10_000);
+  h.open("b");
+  h.advance(300);
+  h.open("a");
+  assert.deepEqual(h.pull("b"), []);
+  present(h, "a", { partition: 0, offset: 6, attempt: 1, state: "acked" });
+  h.advance(220);
+  assert.ok(!offsets(h.pull("b")).includes(6));
+  assert.ok(h.dispatch.inFlight > 0, "and no longer than that");
+});
+
 test("a fresh group waits for nobody but its first commit", () => {
   const h = new Harness();
   h.open("a");

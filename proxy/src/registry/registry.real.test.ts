@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, test } from "node:test";
-import { parseRegistryRecord, proxiesPath } from "@kafkaproxy/wire";
+import { encodeRegistryRecord, parseRegistryRecord, proxiesPath } from "@kafkaproxy/wire";
 import { ZooKeeperSession } from "@kafkaproxy/zookeeper";
 import { startZooKeeper, type ZooKeeperServer } from "../../../test/servers/index.ts";
 import { parseSettings } from "../config/index.ts";
@@ -88,23 +89,34 @@ test("there from register() to close(), with what clients need", async () => {
   await session.close();
 });
 
-test("whether another proxy is there: not ourselves, not a closed one, not while ZooKeeper is away", async () => {
+test("whether another proxy is there: not ourselves, not a killed one, not while ZooKeeper is away", async (t) => {
   const { session, registry, path } = scene("others");
+  t.after(() => session.close());
   await session.connected();
   assert.equal(await registry.hasOthers(), false);
   registry.register(5_000);
   await until("to know it", () => Promise.resolve(registry.present));
   assert.equal(await registry.hasOthers(), false);
-  const other = eyes.holdEphemeral(`${path}/orders-1`, Buffer.from("{}"));
+  const listener = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const { port } = listener.address() as AddressInfo;
+  const own = await session.get(`${path}/orders-0`);
+  assert.ok(own);
+  const record = { ...parseRegistryRecord(own.data), host: "127.0.0.1", port };
+  const other = eyes.holdEphemeral(
+    `${path}/orders-1`,
+    Buffer.from(encodeRegistryRecord({ ...record, instance: "orders-1" })),
+  );
   await until("the other", () => registry.hasOthers());
   await server.kill();
   await until("ZooKeeper away", () => Promise.resolve(session.state !== "connected"));
   assert.equal(await registry.hasOthers(), false);
   await server.start();
   await until("the other again", () => registry.hasOthers());
+  await new Promise((resolve) => listener.close(resolve));
+  assert.equal(await registry.hasOthers(), false, "a node of one that was killed");
+  await eyes.connected();
   await other.close();
-  assert.equal(await registry.hasOthers(), false);
-  await Promise.all([registry.close(), session.close()]);
 });
 
 test("registered before ZooKeeper is reached, and again after it restarted and after it was silent for longer than the session lasts", async () => {

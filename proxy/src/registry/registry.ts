@@ -2,6 +2,7 @@ import type { Logger } from "@kafkaproxy/kafka";
 import {
   encodePathSegment,
   encodeRegistryRecord,
+  parseRegistryRecord,
   protocolVersion,
   proxiesPath,
   type RegistryRecord,
@@ -10,6 +11,7 @@ import {
 } from "@kafkaproxy/wire";
 import type { EphemeralNode, ZooKeeperSession } from "@kafkaproxy/zookeeper";
 import type { ProxyConfig } from "../config/index.ts";
+import { listens } from "./listens.ts";
 
 export interface RegistryOptions {
   readonly session: ZooKeeperSession;
@@ -54,14 +56,26 @@ export class Registry {
     });
   }
 
-  /** Whether another proxy of the group is registered. False while ZooKeeper can't tell. */
+  /**
+   * Whether another proxy of the group is registered, and listens: the node of one that was killed stays for as long as
+   * its session. False while ZooKeeper can't tell.
+   */
   async hasOthers(): Promise<boolean> {
     const { session, config, logger } = this.#options;
     if (session.state !== "connected") return false;
+    const path = proxiesPath(this.#target);
     try {
-      const registered = (await session.children(proxiesPath(this.#target))) ?? [];
+      const registered = (await session.children(path)) ?? [];
       const own = encodePathSegment(config.instance);
-      return registered.some((name) => name !== own);
+      const found = await Promise.all(
+        registered
+          .filter((name) => name !== own)
+          .map(async (name) => {
+            const node = await session.get(`${path}/${name}`);
+            return node !== undefined && (await listens(parseRegistryRecord(node.data)));
+          }),
+      );
+      return found.includes(true);
     } catch (error) {
       logger.debug({ err: error }, "ZooKeeper did not say who else is registered");
       return false;

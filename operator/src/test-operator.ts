@@ -19,6 +19,7 @@ import {
   type ControlPlane,
   startAdmissionGate,
   startControlPlane,
+  untilServed,
 } from "../../test/servers/kubernetes/index.ts";
 import { crdYaml, type KafkaProxyStatus } from "./api/index.ts";
 
@@ -108,6 +109,7 @@ export async function startWorld(): Promise<World> {
     return stdout;
   };
   await cluster.apply(crdYaml());
+  await untilServed(cluster, "kafkaproxies.kafkaproxy.dev");
   const folder = mkdtempSync(join(tmpdir(), "operator-"));
   await serviceAccount(cluster, kubectl, folder);
   const main = await bundled(folder);

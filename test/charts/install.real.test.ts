@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { until } from "../harness/index.ts";
-import { type ControlPlane, startControlPlane } from "../servers/kubernetes/index.ts";
+import { type ControlPlane, startControlPlane, untilServed } from "../servers/kubernetes/index.ts";
 import { chart, type Helm, olderChart, startHelm } from "./helm.ts";
 import { kubeconform, writeSchemas } from "./kubeconform.ts";
 import { monitoringCrds } from "./monitoring.ts";
@@ -53,11 +53,7 @@ describe("the chart on a real API server", () => {
 
   it("upgrades from an older chart: the CRD learns, resources stay, rights are taken back", async () => {
     await helm.succeeds("install", ...released, olderChart);
-    await kubectl("wait", "--for=condition=Established", "crd/kafkaproxies.kafkaproxy.dev");
-    await until("the older CRD is served", async () => {
-      const { exitCode } = await cluster.kubectl("get", "kafkaproxies", "--all-namespaces");
-      return exitCode === 0;
-    });
+    await untilServed(cluster, "kafkaproxies.kafkaproxy.dev");
     await cluster.apply(readFileSync(join(examples, "kafkaproxy.yaml"), "utf8"));
     const uid = [
       "get",

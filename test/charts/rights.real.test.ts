@@ -10,7 +10,7 @@ import { parse, stringify } from "yaml";
 import { cliEntry, until } from "../harness/index.ts";
 import { freePorts, type KafkaCluster, startKafka, startZooKeeper } from "../servers/index.ts";
 import type { ZooKeeperServer } from "../servers/index.ts";
-import { type ControlPlane, startControlPlane } from "../servers/kubernetes/index.ts";
+import { type ControlPlane, startControlPlane, untilServed } from "../servers/kubernetes/index.ts";
 import { chart, type Helm, startHelm } from "./helm.ts";
 import { monitoringCrds } from "./monitoring.ts";
 
@@ -178,7 +178,7 @@ for (const [where, values] of scopes)
       const [port] = await freePorts(1);
       const name = ["rel", chart, "--namespace=operators"];
       await helm.succeeds("install", ...name, `--set=admin.port=${port}`, ...values);
-      await kubectl("wait", "--for=condition=Established", "crd/kafkaproxies.kafkaproxy.dev");
+      await untilServed(cluster, "kafkaproxies.kafkaproxy.dev");
       const deployment = JSON.parse(
         await kubectl(
           "get",

@@ -3,9 +3,12 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
-import { type ControlPlane, startControlPlane } from "../../../test/servers/kubernetes/index.ts";
+import {
+  type ControlPlane,
+  startControlPlane,
+  untilServed,
+} from "../../../test/servers/kubernetes/index.ts";
 import { crdYaml, type KafkaProxy, readResource } from "./index.ts";
 
 const invalid = join(import.meta.dirname, "testdata/invalid");
@@ -27,8 +30,7 @@ describe("the CRD on a real API server", () => {
     cluster = await startControlPlane();
     await cluster.apply(crdYaml());
     for (const namespace of ["shop", "web"]) await succeeds("create", "namespace", namespace);
-    await succeeds("wait", "--for=condition=Established", "crd/kafkaproxies.kafkaproxy.dev");
-    await served();
+    await untilServed(cluster, "kafkaproxies.kafkaproxy.dev");
   });
   after(() => cluster.stop());
 
@@ -36,15 +38,6 @@ describe("the CRD on a real API server", () => {
     const { exitCode, stdout, stderr } = await cluster.kubectl(...args);
     assert.equal(exitCode, 0, stderr);
     return stdout;
-  }
-
-  /** An established definition is served a moment later. */
-  async function served(): Promise<void> {
-    const deadline = performance.now() + 60_000;
-    while ((await cluster.kubectl("get", "kpx", "-A")).exitCode !== 0) {
-      if (performance.now() > deadline) assert.fail("kpx was not served in 60 s");
-      await sleep(200);
-    }
   }
 
   /** What kubectl says when the manifest is refused. */

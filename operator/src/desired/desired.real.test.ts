@@ -3,9 +3,12 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { parse, parseAllDocuments, stringify } from "yaml";
-import { type ControlPlane, startControlPlane } from "../../../test/servers/kubernetes/index.ts";
+import {
+  type ControlPlane,
+  startControlPlane,
+  untilServed,
+} from "../../../test/servers/kubernetes/index.ts";
 import { crdYaml, type KafkaProxy, readResource } from "../api/index.ts";
 import { type KubernetesObject, statusOf } from "./index.ts";
 
@@ -55,12 +58,7 @@ describe("the objects on a real API server", () => {
 
   it("has a status that the API server keeps as it is: read again, there is nothing to write", async () => {
     await cluster.apply(crdYaml());
-    // A definition is served a moment after it was taken.
-    const deadline = performance.now() + 60_000;
-    while ((await cluster.kubectl("get", "kpx", "-A")).exitCode !== 0) {
-      assert.ok(performance.now() < deadline, "kpx was not served in 60 s");
-      await sleep(200);
-    }
+    await untilServed(cluster, "kafkaproxies.kafkaproxy.dev");
     const file = readFileSync(join(folder, "smallest", "in.yaml"), "utf8");
     const { metadata, ...written } = parse(file) as KafkaProxy;
     const { uid: _uid, generation: _generation, ...named } = metadata;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startControlPlane, type ControlPlane } from "./index.ts";
+import { startControlPlane, type ControlPlane, untilServed } from "./index.ts";
 
 const crd = {
   apiVersion: "apiextensions.k8s.io/v1",
@@ -74,7 +74,7 @@ describe("a control plane", () => {
 
   it("takes a resource definition, with its defaults and rules, by server-side apply", async () => {
     await cluster.apply(JSON.stringify(crd));
-    await succeeds("wait", "--for=condition=Established", `crd/${crd.metadata.name}`);
+    await untilServed(cluster, crd.metadata.name);
     await cluster.apply(lamp({ watts: 40 }));
     const found = JSON.parse(await succeeds("get", "lamp", "hall", "-o", "json"));
     assert.deepEqual(found.spec, { colour: "white", watts: 40 });

@@ -8,3 +8,4 @@ export {
   type KubectlResult,
   startControlPlane,
 } from "./control-plane.ts";
+export { untilServed } from "./definitions.ts";

@@ -3,12 +3,13 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { buildImages } from "../../../images/src/index.ts";
 import { startKafka } from "../kafka.ts";
 import { startZooKeeper } from "../zookeeper.ts";
-import { startCluster, type Cluster } from "./index.ts";
+import { program, startCluster, type Cluster } from "./index.ts";
 
 async function eventually<T>(what: string, check: () => Promise<T | undefined>): Promise<T> {
   const deadline = performance.now() + 90_000;
@@ -260,9 +261,20 @@ describe("a cluster whose pods run", () => {
     const script = "trap 'echo told; exit 0' TERM; echo up; while true; do sleep 0.1; done";
     await cluster.apply(pod("polite", shell(script), { terminationGracePeriodSeconds: 30 }));
     await succeeds("wait", "--for=condition=Ready", "pod/polite", "--timeout=60s");
-    const printed = succeeds("logs", "--follow", "polite");
-    await succeeds("delete", "pod", "polite", "--timeout=60s");
-    assert.equal(await printed, "up\ntold\n");
+    const follow = spawn(await program("kubectl"), ["logs", "--follow", "polite"], {
+      env: { ...process.env, KUBECONFIG: cluster.kubeconfig },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      const lines = createInterface({ input: follow.stdout })[Symbol.asyncIterator]();
+      // Now its log is followed: of a pod that is gone there is none to be had.
+      assert.equal((await lines.next()).value, "up");
+      await succeeds("delete", "pod", "polite", "--timeout=60s");
+      assert.equal((await lines.next()).value, "told");
+      assert.equal((await lines.next()).done, true);
+    } finally {
+      follow.kill();
+    }
   });
 });
 

@@ -185,7 +185,8 @@ test("a watch that says nothing is renewed", async () => {
       }
       watches += 1;
       response.writeHead(200).flushHeaders();
-      if (watches === 3) say(response, "ADDED", item("a", 8));
+      // The third may be silent for too long as well, where the machine stands still.
+      if (watches >= 3) say(response, "ADDED", item("a", 8));
     },
     { timing: { silenceMs: 50 } },
   );

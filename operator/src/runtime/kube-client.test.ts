@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { ClusterAccess } from "./access.ts";
-import { HttpKubeClient } from "./kube-client.ts";
+import { guarded, HttpKubeClient } from "./kube-client.ts";
+import { KubeError } from "./kube-error.ts";
 import { answer, type Handler, scriptedApi, until } from "./test-api.ts";
 
 async function api(context: TestContext, handler: Handler) {
@@ -43,6 +44,18 @@ test("two of them in a row are `unreachable`, in words", async (context) => {
     message: /^GET \/second: no connection to the API server: \S/u,
   });
   assert.deepEqual(requests.slice(2), ["GET /second", "GET /second"]);
+});
+
+test("who leads no more repeats no write, although it led when it was begun", async (context) => {
+  const { client, requests } = await api(context, closingKept(1));
+  await client.request("GET", "/first");
+  let asked = 0;
+  const writer = guarded(client, () => {
+    asked += 1;
+    if (asked > 1) throw new KubeError("not-leading", "the lease is gone");
+  });
+  await assert.rejects(writer.request("PATCH", "/second"), { code: "not-leading" });
+  assert.deepEqual(requests, ["GET /first", "PATCH /second"]);
 });
 
 test("told to stop while it finds out its credentials, a watch asks for nothing", async (context) => {

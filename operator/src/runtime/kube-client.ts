@@ -11,6 +11,8 @@ export interface KubeRequest {
   /** Default application/json. */
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Asked before each time that it is sent; what it throws is what the request ends with. */
+  readonly check?: () => void;
   /** Until the whole answer is there. Default 15,000. */
   readonly timeoutMs?: number;
 }
@@ -139,10 +141,11 @@ export class HttpKubeClient implements KubeClient {
     url: URL,
     body: Buffer | undefined,
     headers: Readonly<Record<string, string>>,
-    { signal, timeoutMs = requestTimeoutMs }: KubeRequest,
+    { signal, check, timeoutMs = requestTimeoutMs }: KubeRequest,
   ): Promise<string> {
     const what = `${verb} ${url.pathname}`;
     if (signal?.aborted === true) throw new KubeError("aborted", `${what}: told to stop`);
+    check?.();
     const outgoing = this.#open(verb, url, headers, false);
     let failure: KubeError | undefined;
     const fail = (error: KubeError): void => {
@@ -209,13 +212,11 @@ export class HttpKubeClient implements KubeClient {
   }
 }
 
-/** A client that asks `check` before everything that is not a GET: it throws where nothing may be written. */
+/** A client that has `check` asked before everything that is not a GET: it throws where nothing may be written. */
 export function guarded(client: KubeClient, check: () => void): KubeClient {
   return {
-    request: async (verb, path, request) => {
-      if (verb !== "GET") check();
-      return await client.request(verb, path, request);
-    },
+    request: (verb, path, request) =>
+      client.request(verb, path, verb === "GET" ? request : { ...request, check }),
     lines: (path, request) => client.lines(path, request),
   };
 }

@@ -46,6 +46,15 @@ test("two of them in a row are `unreachable`, in words", async (context) => {
   assert.deepEqual(requests.slice(2), ["GET /second", "GET /second"]);
 });
 
+test("an answer that is not JSON is a failure of the server", async (context) => {
+  const { client } = await api(context, (_, response) => response.end("<html>log in</html>"));
+  await assert.rejects(client.request("GET", "/first"), {
+    name: "KubeError",
+    code: "server-error",
+    message: "GET /first: the API server answered 200 with what is not JSON: <html>log in</html>",
+  });
+});
+
 test("who leads no more repeats no write, although it led when it was begun", async (context) => {
   const { client, requests } = await api(context, closingKept(1));
   await client.request("GET", "/first");

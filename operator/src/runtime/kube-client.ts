@@ -69,7 +69,7 @@ export class HttpKubeClient implements KubeClient {
     const headers = await this.#headers();
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const url = this.#url(path, request.query);
-    const exchange = (): Promise<string> =>
+    const exchange = (): Promise<unknown> =>
       this.#exchange(
         verb,
         url,
@@ -85,12 +85,12 @@ export class HttpKubeClient implements KubeClient {
         request,
       );
     try {
-      return JSON.parse(await exchange()) as T;
+      return (await exchange()) as T;
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error;
     }
     try {
-      return JSON.parse(await exchange()) as T;
+      return (await exchange()) as T;
     } catch (error) {
       throw error instanceof StaleConnection ? error.lost : error;
     }
@@ -142,7 +142,7 @@ export class HttpKubeClient implements KubeClient {
     body: Buffer | undefined,
     headers: Readonly<Record<string, string>>,
     { signal, check, timeoutMs = requestTimeoutMs }: KubeRequest,
-  ): Promise<string> {
+  ): Promise<unknown> {
     const what = `${verb} ${url.pathname}`;
     if (signal?.aborted === true) throw new KubeError("aborted", `${what}: told to stop`);
     check?.();
@@ -167,7 +167,7 @@ export class HttpKubeClient implements KubeClient {
       for await (const chunk of response as AsyncIterable<string>) text += chunk;
       const status = response.statusCode ?? 0;
       if (status < 200 || status > 299) throw answered(what, response, text);
-      return text;
+      return parsed(what, status, text);
     } catch (error) {
       if (failure !== undefined) throw failure;
       if (error instanceof KubeError) throw error;
@@ -248,6 +248,16 @@ function answered(
   body: string,
 ): KubeError {
   return KubeError.fromAnswer(what, statusCode ?? 0, body, headers["retry-after"]);
+}
+
+/** What comes may be from something in between, such as a gateway's page to log in. */
+function parsed(what: string, status: number, body: string): unknown {
+  try {
+    return JSON.parse(body) as unknown;
+  } catch (cause) {
+    const message = `${what}: the API server answered ${status} with what is not JSON: ${body.slice(0, 300)}`;
+    throw new KubeError("server-error", message, { cause, status });
+  }
 }
 
 function lost(what: string, cause: unknown): KubeError {

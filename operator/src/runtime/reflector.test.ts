@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import type { KubeObject } from "./kube-object.ts";
+import type { Logger } from "./logger.ts";
 import { Reflector, type ReflectorTiming } from "./reflector.ts";
 import { answer, type Handler, quiet, scriptedApi, until } from "./test-api.ts";
 
@@ -25,7 +26,7 @@ function say(response: ServerResponse, type: string, object: unknown): void {
 
 async function follow(
   handler: Handler,
-  extra: { optional?: boolean; timing?: Partial<ReflectorTiming> } = {},
+  extra: { optional?: boolean; timing?: Partial<ReflectorTiming>; logger?: Logger } = {},
 ) {
   const api = await scriptedApi(handler);
   const seen: string[] = [];
@@ -33,7 +34,7 @@ async function follow(
     client: api.client,
     kind,
     onChange: ({ key, after }) => seen.push(`${key}@${after?.metadata.resourceVersion ?? "gone"}`),
-    logger: quiet,
+    logger: extra.logger ?? quiet,
     timing: { ...timing, ...extra.timing },
     ...(extra.optional === undefined ? {} : { optional: extra.optional }),
   });
@@ -103,6 +104,26 @@ for (const [name, forgotten] of [
       }),
   ],
 ] as const) {
+  test(`a server that has none of the versions that it lists is asked less and less often: ${name}`, async () => {
+    const attempts: unknown[] = [];
+    const warn: Logger["warn"] = (fields) => attempts.push((fields as { attempt: number }).attempt);
+    let lists = 0;
+    const followed = await follow(
+      ({ url }, response) => {
+        if (url.searchParams.get("watch") === "true") {
+          forgotten(response);
+          return;
+        }
+        lists += 1;
+        answer(response, 200, { metadata: { resourceVersion: "7" }, items: [] });
+      },
+      { logger: { ...quiet, warn } },
+    );
+    await until("the sixth list", () => lists >= 6);
+    await followed.end();
+    assert.deepEqual(attempts.slice(0, 4), [1, 2, 3, 4], "the first time it is listed at once");
+  });
+
   test(`a version that the server does not have is listed anew: ${name}`, async () => {
     let lists = 0;
     const followed = await follow(({ url }, response) => {

@@ -94,7 +94,7 @@ export class Reflector<T extends KubeObject> {
     return this.#present;
   }
 
-  /** Failures since the API server last answered: 0 is well. */
+  /** Failures since a watch last said something: 0 is well. */
   get failures(): number {
     return this.#failures;
   }
@@ -206,7 +206,6 @@ export class Reflector<T extends KubeObject> {
         throw new KubeError("server-error", `GET ${this.#path}: the list has no resourceVersion`);
       }
       this.#present = true;
-      this.#failures = 0;
       this.#take(objects, resourceVersion);
       return resourceVersion;
     }
@@ -240,8 +239,9 @@ export class Reflector<T extends KubeObject> {
       for await (const line of lines) {
         if (signal.aborted) return;
         events += 1;
-        this.#failures = 0;
         this.#observe(JSON.parse(line) as WatchEvent<T>);
+        // Not at a list: a watch that is refused after each one would have it listed again and again without a pause.
+        this.#failures = 0;
       }
     } catch (error) {
       const silent = isKubeError(error, "timeout") && error.status === undefined;

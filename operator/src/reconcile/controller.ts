@@ -117,7 +117,8 @@ export class Controller {
     };
     try {
       const outcome = await reconciler.reconcile(raw, logger);
-      if (outcome === "again") this.#queue.addFailed(key);
+      // What was in the way, such as somebody else's object, may go without a word to us.
+      if (outcome === "again") this.#queue.addFailed(key, lookAgainMs);
       else {
         this.#queue.forget(key);
         this.#queue.addAfter(key, lookAgainMs);

@@ -31,6 +31,13 @@ test("each failure in a row waits twice as long, up to the limit; a success star
   queue.close();
 });
 
+test("who is to be looked at at least so often waits no longer than that, however often it failed", () => {
+  const queue = new WorkQueue();
+  const waits = Array.from({ length: 20 }, () => queue.addFailed("a", 60_000));
+  assert.deepEqual([waits[0], waits[3], waits.at(-1)], [5, 40, 60_000]);
+  queue.close();
+});
+
 test("of two delays the shorter counts", async () => {
   const queue = new WorkQueue();
   queue.addAfter("a", 60_000);

@@ -71,11 +71,12 @@ export class WorkQueue {
     this.#timers.set(key, { at, timer });
   }
 
-  /** After a failure: each in a row waits twice as long as the one before. Returns the wait. */
-  addFailed(key: string): number {
+  /** After a failure: each in a row waits twice as long as the one before, and none longer than `atMostMs`. Returns the wait. */
+  addFailed(key: string, atMostMs = Infinity): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
-    const ms = Math.min(this.#backoff.maxMs, this.#backoff.firstMs * 2 ** Math.min(failures, 40));
+    const { firstMs, maxMs } = this.#backoff;
+    const ms = Math.min(atMostMs, maxMs, firstMs * 2 ** Math.min(failures, 40));
     this.addAfter(key, ms);
     return ms;
   }

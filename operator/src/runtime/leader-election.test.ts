@@ -30,6 +30,11 @@ class LeaseServer {
     this.#hanging.add(identity);
   }
 
+  /** Somebody deletes the lease. */
+  forget(): void {
+    this.lease = undefined;
+  }
+
   client(identity: string): KubeClient {
     return {
       request: async <T>(verb: string, _path: string, request?: KubeRequest): Promise<T> => {
@@ -214,6 +219,23 @@ test("a lease that another has taken ends the work", async () => {
   await until("a has stopped", () => leaders.size === 0);
   await a.close();
   assert.equal(server.lease.spec.holderIdentity, "somebody", "not given back by who has it not");
+});
+
+test("a lease that somebody has deleted is made anew by who holds it, whose work goes on", async () => {
+  const server = new LeaseServer();
+  const leaders = new Set<string>();
+  const complaints: string[] = [];
+  const complain: Logger["error"] = (_, message) => complaints.push(message);
+  const logger = { ...quiet, warn: complain, error: complain };
+  const a = contend(server, "a", leaders, { logger });
+  await until("a leads", () => leaders.has("a"));
+  server.forget();
+  await until("there is one again", () => server.lease !== undefined);
+  assert.equal(server.lease?.spec.holderIdentity, "a");
+  a.election.check();
+  server.forget();
+  await a.close();
+  assert.deepEqual(complaints, []);
 });
 
 test("times that leave no room to stop are refused", () => {

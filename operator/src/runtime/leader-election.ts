@@ -173,8 +173,10 @@ export class LeaderElection {
       if (!isKubeError(error, "conflict", "not-found")) throw error;
       // Somebody was faster, or it was our own write of which we did not see the answer.
       await this.#look(signal);
-      if (this.#lease?.spec?.holderIdentity !== identity) return undefined;
-      throw error;
+      // Somebody has deleted it: it is nobody's, and ours when we are the first to make it anew.
+      if (this.#lease === undefined) await this.#write(spec, signal);
+      else if (this.#lease.spec?.holderIdentity !== identity) return undefined;
+      else throw error;
     }
     return now;
   }
@@ -218,10 +220,11 @@ export class LeaderElection {
       try {
         await over();
       } catch (error) {
-        if (!isKubeError(error, "conflict")) throw error;
-        // A renewal of ours that we did not wait for was carried out.
+        if (!isKubeError(error, "conflict", "not-found")) throw error;
+        // A renewal of ours that we did not wait for was carried out, or somebody has deleted it.
         await this.#look();
-        if (this.#lease?.spec?.holderIdentity !== identity) throw error;
+        if (this.#lease === undefined) return;
+        if (this.#lease.spec?.holderIdentity !== identity) throw error;
         await over();
       }
       logger.info({ lease: name }, "election: lease given back");

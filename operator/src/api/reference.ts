@@ -33,7 +33,8 @@ spec:
   \`<name>-client\`, which workers take with \`envFrom\`.
 - \`topic\`, \`consumerGroup\` and \`zookeeper.root\` can't be changed later.
 - A change of \`replicas\` restarts nothing; another change rolls the pods one by one, each drained.
-- Passwords, certificates and tokens are in Secrets of the same namespace. A Secret that changes rolls the pods.
+- Passwords, certificates and tokens are in Secrets of the same namespace. A Secret that changes
+  rolls the pods, be it in a label only.
 - \`kafkaproxy up -f FILE\` takes the same file without Kubernetes: passwords then come from
   \`KAFKAPROXY_KAFKA_SASL_PASSWORD\` and \`KAFKAPROXY_ZOOKEEPER_PASSWORD\`.
 `;

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { ConfigError } from "@kafkaproxy/proxy";
 import { parse, parseAllDocuments, stringify } from "yaml";
 import { type KafkaProxy, readResource, ResourceError } from "../api/index.ts";
-import { type Desired, desired, type Facts, readSecrets, type SecretData } from "./index.ts";
+import { type Desired, desired, type Facts, readSecrets, type SecretObjects } from "./index.ts";
 
 const folder = join(import.meta.dirname, "testdata");
 
@@ -18,16 +18,17 @@ const usual: Omit<Facts, "secrets"> = {
 };
 
 interface Given extends Partial<Omit<Facts, "secrets">> {
-  readonly secrets?: SecretData;
+  readonly secrets?: SecretObjects;
 }
 
 /** The resource, and after `---` what differs from the usual facts. */
-function read(name: string): { resource: KafkaProxy; facts: Facts } {
+function read(name: string): { resource: KafkaProxy; facts: Facts; secrets: SecretObjects } {
   const text = readFileSync(join(folder, name, "in.yaml"), "utf8");
   const [written, given] = parseAllDocuments(text).map((each): unknown => each.toJS());
   const resource = readResource(written);
   const { secrets = {}, ...rest } = (given ?? {}) as Given;
-  return { resource, facts: { ...usual, ...rest, secrets: readSecrets(resource, secrets) } };
+  const facts = { ...usual, ...rest, secrets: readSecrets(resource, secrets) };
+  return { resource, facts, secrets };
 }
 
 function asText({ objects, absent, replicas }: Desired): string {
@@ -49,7 +50,7 @@ for (const name of readdirSync(folder)) {
 }
 
 const { resource, facts } = read("smallest");
-const { resource: secured, facts: securedFacts } = read("secured");
+const { resource: secured, facts: securedFacts, secrets: securedSecrets } = read("secured");
 
 interface Pods {
   readonly replicas: number;
@@ -130,15 +131,33 @@ test("what is not known of the topic leaves what runs as it is", () => {
   assert.equal(podsOf(desired(seen, { ...unknown, running: 3 }))?.replicas, 4, "last seen");
 });
 
-test("another value in a Secret changes the pods, another key of it does not", () => {
+test("a Secret that was changed or made anew changes the pods; one that the resource does not name does not", () => {
+  const template = (name: string, metadata: object): unknown => {
+    const made = { metadata: { uid: "u7", resourceVersion: "17" }, ...securedSecrets[name] };
+    const changed = { ...made, metadata: { ...made.metadata, ...metadata } };
+    const secrets = readSecrets(secured, { ...securedSecrets, [name]: changed });
+    return podsOf(desired(secured, { ...securedFacts, secrets }))?.template;
+  };
   const before = podsOf(desired(secured, securedFacts))?.template;
   assert.ok(before);
-  const again = { ...securedFacts, secrets: { hash: "another", problems: [] } };
-  assert.notDeepEqual(podsOf(desired(secured, again))?.template, before);
+  assert.notDeepEqual(template("payments-tokens", { resourceVersion: "26" }), before);
+  assert.notDeepEqual(template("payments-tokens", { uid: "another" }), before);
+  assert.deepEqual(template("payments-tokens", {}), before);
+  assert.deepEqual(template("of-others", { resourceVersion: "26" }), before);
+});
+
+test("nobody who may read pods can try out passwords: no value of a Secret is in their template, hashed or not", () => {
+  const { "kafka-login": login, ...others } = securedSecrets;
+  const data = { password: Buffer.from("another").toString("base64") };
+  const secrets = readSecrets(secured, { ...others, "kafka-login": { ...login!, data } });
+  assert.deepEqual(
+    podsOf(desired(secured, { ...securedFacts, secrets })),
+    podsOf(desired(secured, securedFacts)),
+  );
 });
 
 test("a missing Secret is named, and what runs is not touched", () => {
-  const secrets = readSecrets(secured, { "kafka-login": { password: "cGFzcw==" } });
+  const secrets = readSecrets(secured, { "kafka-login": securedSecrets["kafka-login"] });
   assert.equal(secrets.hash, undefined);
   assert.deepEqual(secrets.problems[0], {
     reason: "SecretMissing",

@@ -18,36 +18,49 @@ export interface Facts {
 }
 
 export interface SecretsFact {
-  /** Over all values that the resource takes from Secrets; undefined when one can't be had, "" when it takes none. */
+  /** Another one when a Secret is: `hashOf` their versions; undefined when one can't be had, "" when there is none. */
   readonly hash: string | undefined;
   /** SecretMissing or SecretUnreadable for each that can't be had. */
   readonly problems: readonly Problem[];
 }
 
-/** Data of Secrets by name, base64 as the API server gives it; undefined for one that is not there. */
-export type SecretData = Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
+/** A Secret as the API server gives it, as far as it is looked at. */
+export interface SecretObject {
+  readonly metadata: { readonly uid: string; readonly resourceVersion: string };
+  /** In base64. */
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** By name; undefined for one that is not there. */
+export type SecretObjects = Readonly<Record<string, SecretObject | undefined>>;
 
 /**
- * What the resource's Secrets say. Keys that it does not take do not matter.
+ * What the resource's Secrets say.
+ *
+ * The hash stands in the pods' annotations, where it is read by people who may not read Secrets: one over
+ * values, salted with anything that they can read too, would let them try out passwords until it fits. So it
+ * is over versions. A version changes with whatever is changed in a Secret, labels too, and then the pods are
+ * rolled for nothing; writing a Secret again as it is changes none.
  *
  * @param refused the API server's words by name, for Secrets that the operator may not read.
  */
 export function readSecrets(
   { metadata, spec }: KafkaProxy,
-  data: SecretData,
+  secrets: SecretObjects,
   refused: Readonly<Record<string, string>> = {},
 ): SecretsFact {
   const problems = new Map<string, Problem>();
-  const values: string[] = [];
-  for (const { field, secret, key, file } of secretReferences(spec)) {
-    const value = data[secret]?.[key];
-    if (value !== undefined) {
-      values.push(`${file}=${value}`);
+  const versions = new Map<string, string>();
+  for (const { field, secret, key } of secretReferences(spec)) {
+    const found = secrets[secret];
+    if (found?.data?.[key] !== undefined) {
+      const { uid, resourceVersion } = found.metadata;
+      versions.set(secret, `${uid} ${resourceVersion}`);
       continue;
     }
     const names = `${field} names Secret ${metadata.namespace}/${secret}`;
     const words = refused[secret];
-    const what = data[secret] === undefined ? "which is not there" : `which has no key ${key}`;
+    const what = found === undefined ? "which is not there" : `which has no key ${key}`;
     const problem: Problem =
       words === undefined
         ? { reason: "SecretMissing", found: `${names}, ${what}` }
@@ -55,7 +68,7 @@ export function readSecrets(
     problems.set(problem.found, problem);
   }
   if (problems.size > 0) return { hash: undefined, problems: [...problems.values()] };
-  return { hash: values.length === 0 ? "" : hashOf(values), problems: [] };
+  return { hash: versions.size === 0 ? "" : hashOf([...versions]), problems: [] };
 }
 
 /** 16 hexadecimal digits of a value's SHA-256. */

@@ -6,7 +6,8 @@ export {
   readSecrets,
   type Replicas,
   replicasOf,
-  type SecretData,
+  type SecretObject,
+  type SecretObjects,
   type SecretsFact,
 } from "./facts.ts";
 export { names, selectorLabels, selectorText } from "./names.ts";

@@ -4,7 +4,7 @@ import { wantsKafkaTls } from "@kafkaproxy/proxy";
 import { groupPath } from "@kafkaproxy/wire";
 import { ZooKeeperSession } from "@kafkaproxy/zookeeper";
 import type { KafkaProxy, KafkaProxySpec } from "../api/index.ts";
-import type { SecretData } from "../desired/index.ts";
+import type { SecretObjects } from "../desired/index.ts";
 import type { Logger } from "../runtime/index.ts";
 import { SharedPool } from "./shared-pool.ts";
 
@@ -32,7 +32,7 @@ export class ConnectionPool {
   }
 
   /** `secrets` has every value that the specification takes for its connections. */
-  acquire({ metadata, spec }: KafkaProxy, secrets: SecretData): Connections {
+  acquire({ metadata, spec }: KafkaProxy, secrets: SecretObjects): Connections {
     const settings = kafkaSettings(spec, secrets);
     const session = zooKeeperSettings(spec, secrets);
     const kafka = this.#kafka.acquire(
@@ -82,14 +82,14 @@ function digest(settings: unknown): string {
 type Reference = { readonly name: string; readonly key: string } | undefined;
 
 /** A value of a Secret; "" where there is none. */
-function valueOf(secrets: SecretData, reference: Reference): string {
-  const data = reference === undefined ? undefined : secrets[reference.name];
-  const base64 = reference === undefined ? undefined : data?.[reference.key];
+function valueOf(secrets: SecretObjects, reference: Reference): string {
+  const base64 =
+    reference === undefined ? undefined : secrets[reference.name]?.data?.[reference.key];
   return Buffer.from(base64 ?? "", "base64").toString("utf8");
 }
 
 /** As its proxies connect. */
-export function kafkaSettings({ kafka }: KafkaProxySpec, secrets: SecretData): KafkaSettings {
+export function kafkaSettings({ kafka }: KafkaProxySpec, secrets: SecretObjects): KafkaSettings {
   const { caSecret, clientSecret, serverName, insecureSkipVerify } = kafka.tls;
   const client = (key: string): Reference =>
     clientSecret === undefined ? undefined : { name: clientSecret.name, key };
@@ -117,7 +117,7 @@ export function kafkaSettings({ kafka }: KafkaProxySpec, secrets: SecretData): K
   };
 }
 
-function zooKeeperSettings({ zookeeper }: KafkaProxySpec, secrets: SecretData) {
+function zooKeeperSettings({ zookeeper }: KafkaProxySpec, secrets: SecretObjects) {
   const { servers, auth } = zookeeper;
   const password = withoutNewline(valueOf(secrets, auth?.passwordSecret));
   return {

@@ -70,7 +70,7 @@ describe("credentials on real servers", () => {
       zookeeper: base64(passwords.zookeeper ?? "right"),
     };
     const client: KubeClient = {
-      request: async <T>() => ({ data }) as T,
+      request: async <T>() => ({ metadata: { uid: "1", resourceVersion: "1" }, data }) as T,
       async *lines() {
         yield* [];
         throw new KubeError("invalid", "nothing is watched here");

@@ -49,7 +49,8 @@ class Surroundings {
     options: Pick<ObserverOptions, "everyMs"> = { everyMs: 20 },
   ): Observer {
     const client: KubeClient = {
-      request: async <T>() => ({ data: this.secret() }) as T,
+      request: async <T>() =>
+        ({ metadata: { uid: "1", resourceVersion: "1" }, data: this.secret() }) as T,
       async *lines() {
         yield* [];
         await never();

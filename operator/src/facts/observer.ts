@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type KafkaProxy, type Lag, type Problem, secretReferences } from "../api/index.ts";
-import type { SecretData, SecretsFact } from "../desired/index.ts";
+import type { SecretObjects, SecretsFact } from "../desired/index.ts";
 import { backoffMs, type KubeClient, type Logger, pause, unlessAborted } from "../runtime/index.ts";
 import type { ConnectionPool, Connections } from "./connections.ts";
 import { askPods, type PodAddress, podsFact, shortAge } from "./pod-status.ts";
@@ -104,11 +104,11 @@ export class Observer {
     const resource = this.#resource;
     const { client, pods } = this.#options;
     const startedAt = performance.now();
-    const { data, fact: secrets } = await seeSecrets(client, resource, signal);
+    const { objects, fact: secrets } = await seeSecrets(client, resource, signal);
     const [{ problems, partitions, messages }, answers] = await Promise.all([
       secrets.hash === undefined
         ? { problems: [], partitions: undefined, messages: undefined }
-        : this.#askServers(resource, secrets.hash, data, signal),
+        : this.#askServers(resource, secrets.hash, objects, signal),
       askPods(pods(resource), resource.spec.admin.port, signal),
     ]);
     const failed = problems.length > 0;
@@ -135,7 +135,7 @@ export class Observer {
   async #askServers(
     resource: KafkaProxy,
     secretsHash: string,
-    data: SecretData,
+    secrets: SecretObjects,
     signal: AbortSignal,
   ) {
     const { spec } = resource;
@@ -145,7 +145,7 @@ export class Observer {
       signal.throwIfAborted();
       this.#connections = {
         over: secretsHash,
-        are: this.#options.pool.acquire(resource, data),
+        are: this.#options.pool.acquire(resource, secrets),
       };
     }
     const { are } = this.#connections;

@@ -1,9 +1,14 @@
 import { type KafkaProxy, secretReferences } from "../api/index.ts";
-import { readSecrets, type SecretData, type SecretsFact } from "../desired/index.ts";
+import {
+  readSecrets,
+  type SecretObject,
+  type SecretObjects,
+  type SecretsFact,
+} from "../desired/index.ts";
 import { isKubeError, type KubeClient, pathOf } from "../runtime/index.ts";
 
 export interface SeenSecrets {
-  readonly data: SecretData;
+  readonly objects: SecretObjects;
   readonly fact: SecretsFact;
 }
 
@@ -19,21 +24,18 @@ export async function seeSecrets(
   signal: AbortSignal,
 ): Promise<SeenSecrets> {
   const { metadata, spec } = resource;
-  const data: Record<string, SecretData[string]> = {};
+  const objects: Record<string, SecretObject | undefined> = {};
   const refused: Record<string, string> = {};
   for (const { secret } of secretReferences(spec)) {
-    if (Object.hasOwn(data, secret)) continue;
+    if (Object.hasOwn(objects, secret)) continue;
     const path = pathOf(secretKind, metadata.namespace, secret);
     try {
-      const answer = await client.request<{ data?: Record<string, string> }>("GET", path, {
-        signal,
-      });
-      data[secret] = answer.data ?? {};
+      objects[secret] = await client.request<SecretObject>("GET", path, { signal });
     } catch (error) {
       if (!isKubeError(error, "not-found", "forbidden")) throw error;
-      data[secret] = undefined;
+      objects[secret] = undefined;
       if (error.code === "forbidden") refused[secret] = error.message;
     }
   }
-  return { data, fact: readSecrets(resource, data, refused) };
+  return { objects, fact: readSecrets(resource, objects, refused) };
 }

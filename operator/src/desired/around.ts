@@ -67,7 +67,14 @@ export function podDisruptionBudget(resource: KafkaProxy): KubernetesObject {
       kind: "PodDisruptionBudget",
       name: names(resource).podDisruptionBudget,
     },
-    { spec: { maxUnavailable, selector: { matchLabels: selectorLabels(resource) } } },
+    {
+      spec: {
+        maxUnavailable,
+        selector: { matchLabels: selectorLabels(resource) },
+        // A proxy that can't start, or can't reach Kafka, would otherwise hold up the draining of its node for ever.
+        unhealthyPodEvictionPolicy: "AlwaysAllow",
+      },
+    },
   );
 }
 

@@ -238,18 +238,17 @@ test("a lease that somebody has deleted is made anew by who holds it, whose work
   assert.deepEqual(complaints, []);
 });
 
-test("times that leave no room to stop are refused", () => {
-  assert.throws(
-    () =>
-      new LeaderElection({
-        client: new LeaseServer().client("a"),
-        namespace: "ns",
-        name: "lease",
-        identity: "a",
-        leaseDurationMs: 10_000,
-        renewDeadlineMs: 10_000,
-        logger: quiet,
-      }),
-    { code: "bad-access" },
-  );
+test("times that leave no room to stop are refused, in words that name the defaults too", () => {
+  for (const [given, words] of [
+    [{ leaseDurationMs: 10_000 }, "lease 10000, deadline 10000 and retry 2000 ms"],
+    [{ renewDeadlineMs: 15_000 }, "lease 15000, deadline 15000 and retry 2000 ms"],
+    [{ retryMs: 10_000 }, "lease 15000, deadline 10000 and retry 10000 ms"],
+  ] as const) {
+    const client = new LeaseServer().client("a");
+    const names = { namespace: "ns", name: "lease", identity: "a" };
+    assert.throws(() => new LeaderElection({ client, ...names, ...given, logger: quiet }), {
+      code: "bad-access",
+      message: `leader election with ${words}: each must be longer than the next`,
+    });
+  }
 });

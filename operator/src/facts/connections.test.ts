@@ -3,17 +3,18 @@ import { test } from "node:test";
 import { parseConfig } from "@kafkaproxy/proxy";
 import { readResource } from "../api/index.ts";
 import { desired } from "../desired/index.ts";
-import { kafkaSettings } from "./connections.ts";
+import { quiet } from "../runtime/test-api.ts";
+import { ConnectionPool, kafkaSettings } from "./connections.ts";
 
-const resource = (tls: object) =>
+const resource = (tls: object, name = "orders", bootstrapServers = ["kafka:9092"]) =>
   readResource({
     apiVersion: "kafkaproxy.dev/v1alpha1",
     kind: "KafkaProxy",
-    metadata: { name: "orders", namespace: "shop" },
+    metadata: { name, namespace: "shop" },
     spec: {
       topic: "orders",
       consumerGroup: "billing",
-      kafka: { bootstrapServers: ["kafka:9092"], tls },
+      kafka: { bootstrapServers, tls },
       zookeeper: { servers: ["zk:2181"] },
     },
   });
@@ -52,3 +53,16 @@ for (const [tls, wanted] of [
     );
   });
 }
+
+test("what a connection says names the resources that share it", async (context) => {
+  const said: { resources?: unknown }[] = [];
+  const pool = new ConnectionPool({ ...quiet, debug: (fields) => said.push(fields) });
+  // Nothing listens there.
+  const uses = ["orders", "clicks"].map((name) =>
+    pool.acquire(resource({}, name, ["127.0.0.1:9"]), {}),
+  );
+  context.after(() => Promise.all(uses.map((one) => one.release())));
+  await assert.rejects(uses[0]!.partitions(), { code: "unreachable" });
+  assert.notEqual(said.length, 0);
+  for (const { resources } of said) assert.deepEqual(resources, ["shop/clicks", "shop/orders"]);
+});

@@ -5,8 +5,8 @@ import { groupPath } from "@kafkaproxy/wire";
 import { ZooKeeperSession } from "@kafkaproxy/zookeeper";
 import type { KafkaProxy, KafkaProxySpec } from "../api/index.ts";
 import type { SecretObjects } from "../desired/index.ts";
-import type { Logger } from "../runtime/index.ts";
-import { SharedPool } from "./shared-pool.ts";
+import { keyOf, type Logger } from "../runtime/index.ts";
+import { SharedPool, type Users } from "./shared-pool.ts";
 
 /** A resource's servers, and what they are asked. */
 export interface Connections {
@@ -32,15 +32,18 @@ export class ConnectionPool {
   }
 
   /** `secrets` has every value that the specification takes for its connections. */
-  acquire({ metadata, spec }: KafkaProxy, secrets: SecretObjects): Connections {
+  acquire(resource: KafkaProxy, secrets: SecretObjects): Connections {
+    const { metadata, spec } = resource;
+    const user = keyOf(resource);
     const settings = kafkaSettings(spec, secrets);
     const session = zooKeeperSettings(spec, secrets);
     const kafka = this.#kafka.acquire(
       digest(settings),
-      () => new KafkaConnection({ ...settings, logger: this.#logger }),
+      user,
+      (users) => new KafkaConnection({ ...settings, logger: about(users, this.#logger) }),
     );
-    const zookeeper = this.#zookeeper.acquire(digest(session), () => {
-      const made = new ZooKeeperSession({ ...session, logger: this.#logger });
+    const zookeeper = this.#zookeeper.acquire(digest(session), user, (users) => {
+      const made = new ZooKeeperSession({ ...session, logger: about(users, this.#logger) });
       made.start();
       return made;
     });
@@ -60,6 +63,15 @@ export class ConnectionPool {
       },
     };
   }
+}
+
+/** Names, on each line of a connection's log, the resources that use it. */
+function about(users: Users, logger: Logger): Logger {
+  const at =
+    (level: keyof Logger) =>
+    (fields: object, message: string): void =>
+      logger[level]({ resources: users(), ...fields }, message);
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   type ZooKeeperServer,
 } from "../../../test/servers/index.ts";
 import { readResource } from "../api/index.ts";
-import { type KubeClient, KubeError } from "../runtime/index.ts";
+import { type KubeClient, KubeError, type Logger } from "../runtime/index.ts";
 import { quiet, until } from "../runtime/test-api.ts";
 import { ConnectionPool } from "./connections.ts";
 import { Observer, type ResourceFacts } from "./index.ts";
@@ -38,6 +38,7 @@ describe("credentials on real servers", () => {
   async function factsWith(
     context: TestContext,
     passwords: { readonly kafka?: string; readonly zookeeper?: string },
+    logger: Logger = quiet,
   ): Promise<ResourceFacts> {
     const { bootstrapServers, caPem, username, password } = kafka.secure!;
     const login = { name: "login" };
@@ -78,7 +79,7 @@ describe("credentials on real servers", () => {
     };
     const observer = new Observer(resource, {
       client,
-      pool: new ConnectionPool(quiet),
+      pool: new ConnectionPool(logger),
       pods: () => [],
       onChange: () => undefined,
       logger: quiet,
@@ -90,7 +91,12 @@ describe("credentials on real servers", () => {
   }
 
   it("right ones over TLS, SASL and a digest: partitions and lag, and nothing is wrong", async (context) => {
-    const facts = await factsWith(context, {});
+    const said: [string, unknown][] = [];
+    const info: Logger["info"] = (fields, message) => said.push([message, fields]);
+    const facts = await factsWith(context, {}, { ...quiet, info });
+    const [[message, fields] = []] = said;
+    assert.equal(message, "connected to ZooKeeper");
+    assert.deepEqual((fields as { resources?: unknown }).resources, ["shop/orders"]);
     assert.equal(problemOf(facts), "");
     assert.equal(facts.partitions, 3);
     assert.deepEqual(facts.lag, { messages: 2 });

@@ -29,6 +29,35 @@ function hash(file: string): string {
   return createHash("sha256").update(readFileSync(file)).digest("hex");
 }
 
+/** Of the first image in an archive: how a container of it starts. */
+function configIn(archive: string): unknown {
+  const read = (path: string) =>
+    JSON.parse(execFileSync("tar", ["-xOf", archive, path], { encoding: "utf8" }));
+  const blob = (digest: string) => read(`blobs/${digest.replace(":", "/")}`);
+  const [{ digest }] = read("index.json").manifests;
+  return blob(blob(digest).config.digest).config;
+}
+
+/** The same, as the last lines of a stage of the Dockerfile say it; "" is the stage without a name. */
+function configOf(stage: string): unknown {
+  const text = readFileSync(join(import.meta.dirname, "../Dockerfile"), "utf8");
+  const [, ...stages] = text.split(/^FROM /mu);
+  const found = stages.find((lines) => (/^.* AS (.*)/u.exec(lines)?.[1] ?? "") === stage);
+  const said = (instruction: string): string =>
+    new RegExp(`^${instruction} (.*)$`, "mu").exec(found ?? "")?.[1] ?? "";
+  return {
+    Entrypoint: JSON.parse(said("ENTRYPOINT")),
+    Env: said("ENV").split(" "),
+    User: said("USER"),
+    WorkingDir: said("WORKDIR"),
+    Labels: Object.fromEntries(
+      said("LABEL")
+        .split(" ")
+        .map((label) => label.split("=")),
+    ),
+  };
+}
+
 describe("the images", () => {
   const folder = mkdtempSync(join(tmpdir(), "kafkaproxy-images-"));
   const root = join(folder, "root");
@@ -125,6 +154,11 @@ describe("the images", () => {
     assert.equal(statSync(join(worker, "tmp")).mode & 0o7777, 0o1777);
     assert.equal(readlinkSync(join(worker, "usr/bin/worker")), "/app/dist/main.js");
     assert.ok(existsSync(join(folder, "unpacked/kafka-proxy/app/node_modules/kafkajs/LICENSE")));
+  });
+
+  it("start as those of the Dockerfile do", () => {
+    assert.deepEqual(configIn(archives.kafkaProxy), configOf(""));
+    assert.deepEqual(configIn(archives.exampleWorker), configOf("example-worker"));
   });
 
   it("are the same bytes again", async () => {

@@ -38,8 +38,6 @@ interface Rule {
 
 /** Granted, and asked for in no request of its own. */
 const unseen = [
-  // The API server asks for it when a server-side apply makes an object.
-  /^create (?!.*(?:leases|events)$)/u,
   // The API server asks for it when an owner reference is written, where that is checked.
   /^update kafkaproxy\.dev\/kafkaproxies\/finalizers$/u,
   // An event that is said a second time.
@@ -126,17 +124,19 @@ for (const [where, values] of scopes)
       return file;
     }
 
-    /** What the operator asked for, or was refused, as `verb group/resource`. */
+    /** What the operator asked for, or was refused, as `verb group/resource`; a server-side apply that makes an object asks for both. */
     function asked(): (Asked & { readonly what: string })[] {
       return readFileSync(cluster.auditLog, "utf8")
         .split("\n")
         .filter((line) => line !== "")
         .map((line) => JSON.parse(line) as Asked)
         .filter(({ user }) => user.username === account)
-        .map((line) => {
+        .flatMap((line) => {
           const { apiGroup = "", resource, subresource } = line.objectRef ?? { resource: "" };
           const path = [resource, ...(subresource === undefined ? [] : [subresource])].join("/");
-          return { ...line, what: `${line.verb} ${apiGroup}/${path}` };
+          const made = line.verb === "patch" && line.responseStatus?.code === 201;
+          const verbs = made ? ["patch", "create"] : [line.verb];
+          return verbs.map((verb) => ({ ...line, what: `${verb} ${apiGroup}/${path}` }));
         });
     }
 

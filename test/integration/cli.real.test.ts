@@ -402,7 +402,7 @@ test("a bad resource, configuration or command line: everything at once, exit co
 });
 
 test("--help of every command, with its exit codes", async () => {
-  for (const command of ["", "serve", "up", "status", "dlq", "dlq show", "work"]) {
+  for (const command of ["", "serve", "operator", "up", "status", "dlq", "dlq show", "work"]) {
     const args = command === "" ? [] : command.split(" ");
     const { code, stdout, stderr } = await kafkaproxy(...args, "--help");
     assert.equal(code, 0);

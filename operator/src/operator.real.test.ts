@@ -118,6 +118,12 @@ describe("the operator on a real API server", () => {
       }
       const { metadata } = await world.get<Labelled>("sts", "clicks");
       assert.equal(metadata.annotations?.["theirs"], "stays");
+      const unowned = '[{"op":"remove","path":"/metadata/ownerReferences"}]';
+      await world.kubectl("patch", "cm", "clicks-client", "--type=json", "-p", unowned);
+      await until("it is adopted", async () => {
+        const { metadata } = await world.get<Labelled>("cm", "clicks-client");
+        return metadata.ownerReferences?.length === 1;
+      });
       const networkPolicy = "networkpolicy.networking.k8s.io/clicks-proxy";
       await world.cluster.apply(
         world.resource("clicks", "clicks", "replicas: 2", "networkPolicy: { enabled: true }"),
@@ -216,6 +222,98 @@ describe("the operator on a real API server", () => {
     },
   );
 
+  it(
+    "says that Kafka refuses a login, and mends itself when the Secret is corrected",
+    patience,
+    async () => {
+      await world.kafka.createTopic("payments", { partitions: 1 });
+      const { bootstrapServers, caPem, username, password } = world.kafka.secure!;
+      const passwordSecret = { name: "login", key: "password" };
+      const operator = await world.startOperator();
+      const literals = [
+        `--from-literal=ca.crt=${caPem}`,
+        "--from-literal=password=not-the-password",
+      ];
+      await world.kubectl("create", "secret", "generic", "login", ...literals);
+      await world.cluster.apply(
+        JSON.stringify({
+          apiVersion: "kafkaproxy.dev/v1alpha1",
+          kind: "KafkaProxy",
+          metadata: { name: "payments", namespace: "default" },
+          spec: {
+            topic: "payments",
+            consumerGroup: "payments",
+            kafka: {
+              bootstrapServers,
+              tls: { caSecret: { name: "login" } },
+              sasl: { mechanism: "scram-sha-512", username, passwordSecret },
+            },
+            zookeeper: { servers: [world.zookeeper.connectString] },
+          },
+        }),
+      );
+      const words = await degraded("payments", "True KafkaLoginRefused");
+      assert.doesNotMatch(words, /not-the-password/u);
+      const right = JSON.stringify({ stringData: { password } });
+      await world.kubectl("patch", "secret", "login", "-p", right);
+      await degraded("payments", "False AllWell");
+      await until("made", async () => (await world.replicas("payments")) === 1);
+      await stop(operator);
+    },
+  );
+
+  it(
+    "answers probes, and counts its passes, those that failed, and what waits",
+    patience,
+    async () => {
+      await world.kafka.createTopic("counted", { partitions: 1 });
+      await world.kubectl("create", "configmap", "counted-client", "--from-literal=theirs=1");
+      const operator = await world.startOperator();
+      const well = { status: 200, text: "ok\n" };
+      assert.deepEqual(await operator.ask("/healthz"), well);
+      await until("ready", async () => (await operator.ask("/readyz")).status === 200);
+      assert.equal((await operator.ask("/else")).status, 404);
+      let metrics = new Map<string, number>();
+      const metric = (name: string): number => metrics.get(`kafkaproxy_operator_${name}`) ?? 0;
+      const passes = (result: string): number => metric(`reconciles_total{result="${result}"}`);
+      const counted = async (what: string, holds: () => boolean): Promise<void> => {
+        await until(what, async () => {
+          metrics = await operator.metrics();
+          return holds();
+        });
+      };
+      await world.cluster.apply(world.resource("counted", "counted", "replicas: 2"));
+      await counted(
+        "it is tried again",
+        () => passes("again") > 1 && metric("queue_failing") === 1,
+      );
+      assert.deepEqual([metric("leader"), metric("resources")], [1, 1]);
+      assert.ok(metric('writes_total{verb="PATCH"}') > 0);
+      await world.kubectl("delete", "configmap", "counted-client");
+      await degraded("counted", "False AllWell");
+      await counted("all is done", () => passes("done") > 0 && metric("queue_failing") === 0);
+      const failed = passes("failed");
+      await world.cluster.apiServer.kill();
+      // More proxies are to be made, and can't be.
+      await world.kafka.addPartitions("counted", 2);
+      await counted(
+        "a pass has failed",
+        () => passes("failed") > failed && metric("queue_failing") === 1,
+      );
+      assert.deepEqual(await operator.ask("/healthz"), well);
+      await world.cluster.apiServer.start();
+      await until("made", async () => (await world.replicas("counted")) === 2);
+      await counted("nothing waits", () => metric("queue_failing") + metric("queue_depth") === 0);
+      const total = ["done", "waiting", "again", "failed"].reduce(
+        (sum, one) => sum + passes(one),
+        0,
+      );
+      assert.equal(metric("reconcile_duration_seconds_count"), total);
+      assert.equal(metric('reconcile_duration_seconds_bucket{le="+Inf"}'), total);
+      await stop(operator);
+    },
+  );
+
   it("waits for a Secret, and rolls the pods when it changes", patience, async () => {
     await world.kafka.createTopic("locked", { partitions: 1 });
     const operator = await world.startOperator();
@@ -288,7 +386,7 @@ describe("the operator on a real API server", () => {
           );
           return settled.length === names.length;
         },
-        180_000,
+        360_000,
       );
       const tookMs = performance.now() - startedAt;
       let count = -1;

@@ -63,6 +63,8 @@ export interface AuditedWrite {
 export interface TestOperator {
   readonly pid: number;
   readonly log: readonly string[];
+  /** Of its admin port. */
+  ask(path: string): Promise<{ readonly status: number; readonly text: string }>;
   metrics(): Promise<Map<string, number>>;
   signal(signal: NodeJS.Signals): void;
   ended(): Promise<number | null>;
@@ -99,7 +101,7 @@ export async function stop(operator: TestOperator): Promise<void> {
 export async function startWorld(): Promise<World> {
   const [cluster, kafka, zookeeper] = await Promise.all([
     startControlPlane(),
-    startKafka(),
+    startKafka({ security: true }),
     startZooKeeper(),
   ]);
   const operators: ChildProcess[] = [];
@@ -231,11 +233,16 @@ async function follow(child: ChildProcess): Promise<TestOperator> {
     if (admin !== undefined) address.resolve(admin);
   });
   const { host, port } = await address.promise;
+  const ask: TestOperator["ask"] = async (path) => {
+    const answer = await fetch(`http://${host}:${port}${path}`);
+    return { status: answer.status, text: await answer.text() };
+  };
   return {
     pid,
     log,
+    ask,
     metrics: async () => {
-      const text = await (await fetch(`http://${host}:${port}/metrics`)).text();
+      const { text } = await ask("/metrics");
       const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
       return new Map(
         lines.map((line) => {

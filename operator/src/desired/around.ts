@@ -78,10 +78,15 @@ export function podDisruptionBudget(resource: KafkaProxy): KubernetesObject {
   );
 }
 
-/** Workers from where the resource says; probes and metrics from everywhere. */
+/**
+ * Workers from where the resource says; probes and metrics from everywhere. One proxy looks whether another one
+ * listens, when it is told to stop.
+ */
 export function networkPolicy(resource: KafkaProxy): KubernetesObject {
   const { listener, admin } = resource.spec;
   const ofTheNamespace = [{ podSelector: {} }];
+  const proxies = { podSelector: { matchLabels: selectorLabels(resource) } };
+  const { workers } = resource.spec.networkPolicy;
   return owned(
     resource,
     {
@@ -95,7 +100,7 @@ export function networkPolicy(resource: KafkaProxy): KubernetesObject {
         policyTypes: ["Ingress"],
         ingress: [
           {
-            from: resource.spec.networkPolicy.workers ?? ofTheNamespace,
+            from: workers === undefined ? ofTheNamespace : [...workers, proxies],
             ports: [{ port: listener.port, protocol: "TCP" }],
           },
           { ports: [{ port: admin.port, protocol: "TCP" }] },

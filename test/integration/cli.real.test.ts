@@ -290,7 +290,10 @@ test("a command that is ended because its lease is lost has not done its work: n
   const scene = await world.scene("too-long", {
     partitions: 1,
     replicas: 1,
-    settings: { namespace: "shop", delivery: { maxProcessingTime: "1s", maxDeliveries: 2 } },
+    settings: {
+      namespace: "shop",
+      delivery: { ackTimeout: "1s", maxProcessingTime: "1s", maxDeliveries: 2 },
+    },
   });
   const options = [
     `--zookeeper=${world.zookeeper.connectString}`,

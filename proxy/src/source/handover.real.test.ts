@@ -30,7 +30,9 @@ test("what was left is found with the very commit that it was left for, by a ses
   assert.equal(await store.find(3, { offset: 7, metadata: "" }), undefined);
   assert.equal(await store.find(3, { offset: 8, metadata: "abc" }), undefined);
   assert.equal(await store.find(4, commit), undefined);
-  await store.remove(3);
+  await store.remove(3, { offset: 6, metadata: "abc" });
+  assert.deepEqual(await store.find(3, commit), Buffer.from("overflow"), "a later owner's");
+  await store.remove(3, commit);
   assert.equal(await store.find(3, commit), undefined);
   assert.equal(await store.leave(3, commit, Buffer.alloc(1_100_000)), false);
 });

@@ -15,8 +15,8 @@ export interface HandoverStore {
   leave(partition: number, commit: CommittedPosition, overflow: Uint8Array): Promise<boolean>;
   /** What was left with this very commit; undefined for none, or when it can't be read now. */
   find(partition: number, commit: CommittedPosition): Promise<Uint8Array | undefined>;
-  /** When a later commit stands; best effort. */
-  remove(partition: number): Promise<void>;
+  /** What was left with this very commit, when a later one stands; best effort. What a later owner has left stays. */
+  remove(partition: number, commit: CommittedPosition): Promise<void>;
 }
 
 /**
@@ -72,19 +72,23 @@ export class ZooKeeperHandover implements HandoverStore {
       "read",
       async () => {
         const node = await this.#session.get(this.#node(partition));
-        const matches = node?.data.subarray(0, digestBytes).equals(digest(commit)) ?? false;
-        return matches ? node?.data.subarray(digestBytes) : undefined;
+        if (node === undefined || !belongsTo(node.data, commit)) return undefined;
+        return node.data.subarray(digestBytes);
       },
       undefined,
     );
   }
 
-  async remove(partition: number): Promise<void> {
+  async remove(partition: number, commit: CommittedPosition): Promise<void> {
     await this.#attempt(
       partition,
       "removed",
-      async () => await this.#session.remove(this.#node(partition)),
-      false,
+      async () => {
+        const node = await this.#session.get(this.#node(partition));
+        if (node === undefined || !belongsTo(node.data, commit)) return;
+        await this.#session.remove(this.#node(partition), { version: node.version });
+      },
+      undefined,
     );
   }
 
@@ -106,6 +110,10 @@ export class ZooKeeperHandover implements HandoverStore {
       return otherwise;
     }
   }
+}
+
+function belongsTo(data: Buffer, commit: CommittedPosition): boolean {
+  return data.subarray(0, digestBytes).equals(digest(commit));
 }
 
 function digest({ offset, metadata }: CommittedPosition): Buffer {

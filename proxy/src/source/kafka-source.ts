@@ -15,7 +15,7 @@ import type { BirthStore } from "./birth-store.ts";
 import { Committer } from "./committer.ts";
 import type { Fence } from "./fence.ts";
 import { publishFetched } from "./fetched-channel.ts";
-import type { HandoverStore } from "./handover.ts";
+import type { CommittedPosition, HandoverStore } from "./handover.ts";
 import { Intake, type IntakePorts } from "./intake.ts";
 import { memberStates } from "./member-states.ts";
 import { OwnBytes } from "./own-bytes.ts";
@@ -74,7 +74,7 @@ export class KafkaSource implements RecordSource {
   /** Partitions that the group gave us; those that are taken over are in `#intake` too. With the call that gained each: what an earlier one read is out of date. */
   readonly #owned = new Map<number, object>();
   /** Partitions that were taken over with an overflow, and not committed since. */
-  readonly #overflows = new Set<number>();
+  readonly #overflows = new Map<number, CommittedPosition>();
   readonly #ends = new Map<number, number>();
   #heartbeats: NodeJS.Timeout | undefined;
   #endsTimer: NodeJS.Timeout | undefined;
@@ -339,13 +339,18 @@ export class KafkaSource implements RecordSource {
     this.#fetcher.add(partition, fetchFrom);
     events.gained(partition);
     this.#logger.info({ partition, watermark, fetchFrom }, "partition taken over");
-    if (takeover.overflow !== undefined) this.#overflows.add(partition);
+    if (takeover.overflow !== undefined) {
+      this.#overflows.set(partition, { offset: watermark, metadata: takeover.metadata });
+    }
   }
 
   /** Until a commit of ours stands, a successor needs what we were left. */
   #forgetOverflows(commits: readonly PartitionCommit[]): void {
     for (const { partition } of commits) {
-      if (this.#overflows.delete(partition)) void this.#options.handover.remove(partition);
+      const left = this.#overflows.get(partition);
+      if (left === undefined) continue;
+      this.#overflows.delete(partition);
+      void this.#options.handover.remove(partition, left);
     }
   }
 

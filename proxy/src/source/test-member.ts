@@ -66,9 +66,8 @@ export class MemoryHandover implements HandoverStore {
     return await Promise.resolve(matches ? left.overflow : undefined);
   }
 
-  async remove(partition: number): Promise<void> {
-    this.#left.delete(partition);
-    return await Promise.resolve();
+  async remove(partition: number, commit: CommittedPosition): Promise<void> {
+    if ((await this.find(partition, commit)) !== undefined) this.#left.delete(partition);
   }
 }
 

@@ -135,6 +135,7 @@ export function createProgram(context: ProgramContext): Command {
     .configureOutput({
       writeOut: (text) => void context.stdout.write(text),
       writeErr: (text) => void context.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /u, "kafkaproxy: ")),
     });
   const output = (): Output =>
     createOutput(context, program.opts<{ json: boolean }>().json, context.environment);

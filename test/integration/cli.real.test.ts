@@ -404,6 +404,17 @@ test("a bad resource, configuration or command line: everything at once, exit co
   }
 });
 
+test("a command line that can't be read is told as every other error, exit code 2", async () => {
+  const answers = await Promise.all([kafkaproxy("wrok"), kafkaproxy("work")]);
+  assert.deepEqual(
+    answers.map(({ code, stderr }) => [code, stderr.trim()]),
+    [
+      [2, "kafkaproxy: unknown command 'wrok'\n(Did you mean work?)"],
+      [2, "kafkaproxy: required option '--exec <command>' not specified"],
+    ],
+  );
+});
+
 test("--help of every command, with its exit codes", async () => {
   for (const command of ["", "serve", "operator", "up", "status", "dlq", "dlq show", "work"]) {
     const args = command === "" ? [] : command.split(" ");

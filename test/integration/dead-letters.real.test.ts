@@ -197,27 +197,33 @@ test("5 MB that the topic holds compressed below its limit of 1 MB: whole in the
   }
 });
 
+/** Attempts that a silent worker sees of one record when its proxy is replaced, alone or with another one beside it. */
 async function countedOver(
   name: string,
+  replicas: 1 | 2,
   replace: (proxy: ProxyProcess) => Promise<void>,
 ): Promise<number[]> {
   const scene = await world.scene(name, {
-    partitions: 1,
-    replicas: 1,
+    partitions: replicas,
+    replicas,
     settings: { delivery: { ackTimeout: "1s", backoff: { initial: "100ms", max: "200ms" } } },
   });
   const stop = new AbortController();
   try {
-    let proxy = scene.proxy(0);
-    await proxy.serving();
+    const [proxy, ...others] = Array.from({ length: replicas }, (_, n) => scene.proxy(n));
+    assert.ok(proxy);
+    await Promise.all([proxy, ...others].map((each) => each.serving()));
+    await until("the partition is where it belongs", async () => {
+      const { partitions } = await proxy.status();
+      return partitions.map(({ partition }) => partition).join() === "0";
+    });
     const recorder = new Recorder();
     const silent = silentWorker(scene, recorder, stop.signal);
     await world.kafka.produce(scene.topic, [poison]);
     const msgId = `${scene.topic}:0:0`;
     await until("two deliveries", () => attempts(recorder, msgId).length === 2);
     await replace(proxy);
-    proxy = scene.proxy(0);
-    await proxy.serving();
+    await scene.proxy(0).serving();
     await deadLetters(scene);
     stop.abort();
     await silent;
@@ -228,14 +234,19 @@ async function countedOver(
   }
 }
 
-test("the count stays 5 when the proxy is drained and replaced between deliveries", async () => {
-  const seen = await countedOver("drained-between", async (proxy) => {
-    assert.equal(await proxy.stop(), 0, proxy.log);
+for (const [how, replicas] of [
+  ["alone", 1],
+  ["beside another one", 2],
+] as const) {
+  test(`the count stays 5 when a proxy ${how} is drained and replaced between deliveries`, async () => {
+    const seen = await countedOver(`drained-between-${replicas}`, replicas, async (proxy) => {
+      assert.equal(await proxy.stop(), 0, proxy.log);
+    });
+    assert.deepEqual(seen, [1, 2, 3, 4, 5]);
   });
-  assert.deepEqual(seen, [1, 2, 3, 4, 5]);
-});
 
-test("the count is at most 6 when the proxy is killed once", async () => {
-  const seen = await countedOver("killed-between", (proxy) => proxy.kill());
-  assert.ok(seen.length >= 5 && seen.length <= 6, `deliveries ${seen.join(", ")}`);
-});
+  test(`the count is at most 6 when a proxy ${how} is killed once`, async () => {
+    const seen = await countedOver(`killed-between-${replicas}`, replicas, (proxy) => proxy.kill());
+    assert.ok(seen.length >= 5 && seen.length <= 6, `deliveries ${seen.join(", ")}`);
+  });
+}

@@ -130,6 +130,7 @@ export async function openRooms(config: ProxyConfig, options: RoomsOptions): Pro
     rebalanceTimeoutMs: config.kafka.rebalanceTimeoutMs,
     metadataRefreshMs: config.kafka.metadataRefreshMs,
     fetch: { maxWaitMs: config.kafka.fetchWaitMs, maxBytes: config.kafka.fetchMaxBytes },
+    ackTimeoutMs: config.delivery.ackTimeoutMs,
     offsetReset: config.kafka.offsetReset,
     commitIntervalMs: config.commit.intervalMs,
     dispatch,

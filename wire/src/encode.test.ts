@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFrameDecoder, type Delivery, encodeFrame, type Frame, WireError } from "./index.ts";
+import {
+  createFrameDecoder,
+  type Delivery,
+  deliveryBytes,
+  encodeFrame,
+  type Frame,
+  frameBytes,
+  PreparedDelivery,
+  WireError,
+} from "./index.ts";
 
 const record: Delivery = {
   partition: 0,
@@ -45,6 +54,57 @@ test("a deliver that ends with a big value has no empty chunk behind it", () => 
     encodeFrame(frame).map((chunk) => chunk.byteLength),
     [5 + 6 + 42 + 1, 5_000],
   );
+});
+
+/** Prepared one behind the other. */
+function prepared(...records: Delivery[]): PreparedDelivery[] {
+  const memory = Buffer.alloc(10_000, 0xee);
+  let at = 100;
+  return records.map((each) => {
+    const made = new PreparedDelivery(each, memory, at);
+    at = made.end;
+    return made;
+  });
+}
+
+test("prepared records are the same bytes in a frame, and the same record", () => {
+  const value = Buffer.alloc(700, 1);
+  const records: Delivery[] = [
+    { ...record, key: Buffer.from("k"), value },
+    { ...record, offset: 2, value: Buffer.alloc(0) },
+    { ...record, offset: 3, key: Buffer.alloc(0), headers: Buffer.from([2, 2, 97, 1]) },
+    { ...record, offset: 4, timestamp: 1_700_000_000_000, value },
+  ];
+  const ahead = prepared(...records);
+  for (const [i, made] of ahead.entries()) {
+    const given = records[i]!;
+    assert.deepEqual(made.key, given.key);
+    assert.deepEqual(made.value, given.value);
+    assert.deepEqual(made.headers, Buffer.from(given.headers));
+    assert.equal(deliveryBytes(made), deliveryBytes(given));
+  }
+  const plain = { type: "deliver", requestId: 1 } as const;
+  // Together, apart, out of order, and among others.
+  for (const order of [[0, 1, 2, 3], [1], [3, 0], [0, 2, 3]]) {
+    for (const encodedLate of [undefined, 1, 2]) {
+      const pick = (from: readonly Delivery[]): Delivery[] =>
+        order.map((i) => (i === encodedLate ? records[i]! : from[i]!));
+      const frame: Frame = { ...plain, records: pick(ahead) };
+      const expected: Frame = { ...plain, records: pick(records) };
+      assert.deepEqual(Buffer.concat(encodeFrame(frame)), Buffer.concat(encodeFrame(expected)));
+      assert.equal(frameBytes(frame), frameBytes(expected));
+    }
+  }
+});
+
+test("prepared records that stand together go out as one chunk, uncopied, and small ones copied", () => {
+  const value = Buffer.alloc(600, 1);
+  const ahead = prepared({ ...record, value }, { ...record, value }, { ...record, value });
+  const together = encodeFrame({ type: "deliver", requestId: 1, records: ahead });
+  assert.equal(together.length, 2);
+  assert.equal(together[1]?.buffer, ahead[0]?.memory.buffer);
+  const apart = encodeFrame({ type: "deliver", requestId: 1, records: [ahead[0]!, ahead[2]!] });
+  assert.equal(apart.length, 1);
 });
 
 function ack(partition: number, first: number, last: number): Frame {

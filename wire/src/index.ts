@@ -4,7 +4,8 @@
  */
 export * from "./frames.ts";
 export { createFrameDecoder, type FrameDecoder, type FrameDecoderOptions } from "./decode.ts";
-export { deliverOverheadBytes, deliveryBytes } from "./deliver.ts";
+export { deliverOverheadBytes } from "./deliver.ts";
+export { deliveryBytes, PreparedDelivery } from "./delivery.ts";
 export { encodeFrame, frameBytes } from "./encode.ts";
 export {
   appendHeaders,

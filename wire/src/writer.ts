@@ -1,15 +1,16 @@
 import { WireError } from "./wire-error.ts";
 
-/** Writes big-endian values into a buffer of exactly the right size, and checks that they have an encoding. */
+/** Writes big-endian values into a buffer that has room for them, and checks that they have an encoding. */
 export class Writer {
   readonly buffer: Buffer;
-  #at = 0;
+  #at: number;
 
-  constructor(sizeBytes: number) {
-    this.buffer = Buffer.allocUnsafe(sizeBytes);
+  constructor(buffer: Buffer, at = 0) {
+    this.buffer = buffer;
+    this.#at = at;
   }
 
-  /** Bytes written so far. */
+  /** Where the next value goes. */
   get position(): number {
     return this.#at;
   }

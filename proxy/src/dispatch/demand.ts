@@ -1,4 +1,10 @@
-import { type Credit, type Delivery, offerTimeoutMs, type Pull } from "@kafkaproxy/wire";
+import {
+  type Credit,
+  type Delivery,
+  offerTimeoutMs,
+  PreparedDelivery,
+  type Pull,
+} from "@kafkaproxy/wire";
 import { LinkedList, type WindowRecord } from "../ledger/index.ts";
 import { Alarm } from "./alarm.ts";
 import { frameOverheadBytes, type Lifecycle } from "./lifecycle.ts";
@@ -219,6 +225,11 @@ function answerEmpty(session: Session, requestId: number): void {
 function deliveryOf(record: WindowRecord, leaseMs: number): Delivery | undefined {
   const { source } = record;
   if (source === undefined) return undefined;
+  const asPrepared =
+    source instanceof PreparedDelivery &&
+    source.attempt === record.deliveries &&
+    source.leaseMs === leaseMs;
+  if (asPrepared) return source;
   return {
     partition: record.partition,
     offset: record.offset,

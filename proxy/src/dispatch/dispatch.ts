@@ -345,7 +345,7 @@ export class Dispatch implements DispatchPort {
   }
 
   #admitOne(now: number, partition: Partition, source: SourceRecord): boolean {
-    const bytes = deliveryBytes({ ...source, partition: partition.number, attempt: 1, leaseMs: 0 });
+    const bytes = deliveryBytes(source);
     if (!this.#intake.hasRoom(partition, bytes)) return false;
     this.#advance(partition, source.offset);
     const record = partition.window.admit(now, source, bytes);

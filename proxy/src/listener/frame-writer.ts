@@ -91,13 +91,12 @@ export class FrameWriter {
     while (bytes < batchBytes && this.#head < this.#queue.length) {
       const chunk = this.#queue[this.#head];
       if (chunk === undefined) break;
-      const part = chunk.bytes.subarray(0, batchBytes - bytes);
-      if (part.byteLength === chunk.bytes.byteLength) this.#head++;
+      const room = batchBytes - bytes;
+      let part = chunk.bytes;
+      if (part.byteLength <= room) this.#head++;
       else {
-        this.#queue[this.#head] = {
-          bytes: chunk.bytes.subarray(part.byteLength),
-          control: chunk.control,
-        };
+        part = chunk.bytes.subarray(0, room);
+        this.#queue[this.#head] = { bytes: chunk.bytes.subarray(room), control: chunk.control };
       }
       bytes += part.byteLength;
       if (chunk.control) controlBytes += part.byteLength;

@@ -1,3 +1,4 @@
+import { deliveryBytes } from "@kafkaproxy/wire";
 import type { SourceRecord } from "../dispatch/index.ts";
 
 /** What intake needs of its two neighbours. */
@@ -133,9 +134,5 @@ export class Intake {
 }
 
 function bytesOf(records: readonly SourceRecord[]): number {
-  let bytes = 0;
-  for (const { key, value, headers } of records) {
-    bytes += (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + headers.byteLength;
-  }
-  return bytes;
+  return records.reduce((bytes, record) => bytes + deliveryBytes(record), 0);
 }

@@ -42,6 +42,8 @@ export interface KafkaSourceOptions {
   readonly rebalanceTimeoutMs: number;
   readonly metadataRefreshMs: number;
   readonly fetch: { readonly maxWaitMs: number; readonly maxBytes: number };
+  /** The lease of a delivery. */
+  readonly ackTimeoutMs: number;
   readonly offsetReset: OffsetReset;
   readonly commitIntervalMs: number;
   readonly dispatch: DispatchPort;
@@ -70,7 +72,7 @@ export class KafkaSource implements RecordSource {
   readonly #takeovers: TakeoverReader;
   readonly #committer: Committer;
   readonly #intake: Intake;
-  readonly #ownBytes = new OwnBytes();
+  readonly #ownBytes: OwnBytes;
   /** Partitions that the group gave us; those that are taken over are in `#intake` too. With the call that gained each: what an earlier one read is out of date. */
   readonly #owned = new Map<number, object>();
   /** Partitions that were taken over with an overflow, and not committed since. */
@@ -87,6 +89,7 @@ export class KafkaSource implements RecordSource {
   constructor(options: KafkaSourceOptions) {
     this.#options = options;
     this.#logger = options.logger;
+    this.#ownBytes = new OwnBytes(options.ackTimeoutMs);
     this.#reachable = { ok: false, since: options.now() };
     this.#takeovers = new TakeoverReader({
       ...options,
@@ -265,7 +268,7 @@ export class KafkaSource implements RecordSource {
   #batch(batch: FetchedBatch): void {
     publishFetched(batch);
     this.#ends.set(batch.partition, batch.lastStableOffset);
-    const records = batch.records.map((record) => this.#ownBytes.take(record));
+    const records = batch.records.map((record) => this.#ownBytes.take(batch.partition, record));
     this.#intake.batch(batch.partition, records, batch.nextOffset);
   }
 

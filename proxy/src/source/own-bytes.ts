@@ -1,3 +1,4 @@
+import { deliveryBytes, PreparedDelivery } from "@kafkaproxy/wire";
 import type { SourceRecord } from "../dispatch/index.ts";
 
 /**
@@ -6,44 +7,56 @@ import type { SourceRecord } from "../dispatch/index.ts";
  * the machine with bytes that nobody counts. So records are copied as they come in, into slabs that are small
  * enough: 20,000 records kept, each the last of its slab, hold 320 MiB and not 20,000 answers.
  *
- * Measured with Node 24, 1 KiB records: 0.5 us of CPU each, of some 10 that a record costs on its whole way.
+ * They are copied as their first delivery has them in its frame, one behind the other, so that it costs no more than
+ * to say from where to where in the slab it goes.
  */
 const slabBytes = 16 * 1024;
 /** What is larger gets memory of its own. */
 const maxSlicedBytes = slabBytes / 4;
 
+const firstAttempt = 1;
+
 export class OwnBytes {
+  readonly #leaseMs: number;
   #slab = Buffer.allocUnsafeSlow(slabBytes);
   #used = 0;
 
-  /** The record with bytes of its own; itself when it is most of what its bytes are a slice of. */
-  take(record: SourceRecord): SourceRecord {
-    const { offset, timestamp, key, value, headers } = record;
-    const keyBytes = key?.byteLength ?? 0;
-    const valueBytes = value?.byteLength ?? 0;
-    const total = keyBytes + valueBytes + headers.byteLength;
-    if (total * 2 >= headers.buffer.byteLength) return record;
-    const bytes = this.#allocate(total);
-    if (key !== null) bytes.set(key, 0);
-    if (value !== null) bytes.set(value, keyBytes);
-    bytes.set(headers, keyBytes + valueBytes);
-    return {
-      offset,
-      timestamp,
-      key: key === null ? null : bytes.subarray(0, keyBytes),
-      value: value === null ? null : bytes.subarray(keyBytes, keyBytes + valueBytes),
-      headers: bytes.subarray(keyBytes + valueBytes),
-    };
+  /** `leaseMs`: of the deliveries that it prepares. */
+  constructor(leaseMs: number) {
+    this.#leaseMs = leaseMs;
   }
 
-  #allocate(size: number): Buffer {
-    if (size > maxSlicedBytes) return Buffer.allocUnsafeSlow(size);
+  /** The record with bytes of its own; itself when it is most of what its bytes are a slice of. */
+  take(partition: number, record: SourceRecord): SourceRecord {
+    const { offset, timestamp, key, value, headers } = record;
+    const size = deliveryBytes(record);
+    if (size * 2 >= (value ?? key ?? headers).buffer.byteLength) return record;
+    if (!Number.isSafeInteger(timestamp)) {
+      // No frame can say that time.
+      return { offset, timestamp, key: copy(key), value: copy(value), headers: copy(headers) };
+    }
+    const delivery = {
+      partition,
+      offset,
+      attempt: firstAttempt,
+      leaseMs: this.#leaseMs,
+      timestamp,
+      key,
+      value,
+      headers,
+    };
+    if (size > maxSlicedBytes)
+      return new PreparedDelivery(delivery, Buffer.allocUnsafeSlow(size), 0);
     if (this.#used + size > slabBytes) {
       this.#slab = Buffer.allocUnsafeSlow(slabBytes);
       this.#used = 0;
     }
-    const start = this.#used;
-    this.#used += size;
-    return this.#slab.subarray(start, this.#used);
+    const prepared = new PreparedDelivery(delivery, this.#slab, this.#used);
+    this.#used = prepared.end;
+    return prepared;
   }
+}
+
+function copy<Bytes extends Uint8Array | null>(bytes: Bytes): Bytes | Buffer {
+  return bytes === null ? bytes : Buffer.from(bytes);
 }

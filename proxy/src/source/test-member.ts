@@ -153,6 +153,7 @@ export function startMember(options: TestMemberOptions): TestMember {
     rebalanceTimeoutMs: 10_000,
     metadataRefreshMs: 1_000,
     fetch: { maxWaitMs: 200, maxBytes: 4 << 20 },
+    ackTimeoutMs: 3_000,
     offsetReset: options.offsetReset ?? "earliest",
     commitIntervalMs: 100,
     dispatch,

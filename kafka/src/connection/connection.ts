@@ -2,7 +2,7 @@ import { KafkaError } from "../errors.ts";
 import { backoffMs, pause } from "./backoff.ts";
 import { messages } from "./kafkajs.ts";
 import type { Message, MetadataResponse } from "./kafkajs.ts";
-import { BrokerLink } from "./link.ts";
+import { BrokerLink, type LinkOptions } from "./link.ts";
 import { resolveSettings } from "./settings.ts";
 import type { Address, KafkaSettings, Logger, ResolvedSettings } from "./settings.ts";
 
@@ -30,6 +30,14 @@ export interface SendOptions {
   readonly timeoutMs?: number;
 }
 
+export interface ConnectionOptions {
+  /**
+   * The bytes of an answer on a fetch lane are good until the next request on that lane: for who has one under way at
+   * a time on each.
+   */
+  readonly reusesFetchMemory?: boolean;
+}
+
 const topicLiteral = 2;
 const coordinatorOfGroup = 0;
 
@@ -42,6 +50,7 @@ export class KafkaConnection {
   readonly logger: Logger;
   readonly requestTimeoutMs: number;
   readonly #settings: ResolvedSettings;
+  readonly #reusesFetchMemory: boolean;
   readonly #links = new Map<string, BrokerLink>();
   readonly #brokers = new Map<number, Address>();
   readonly #topics = new Map<string, readonly PartitionInfo[]>();
@@ -52,8 +61,9 @@ export class KafkaConnection {
   #seed = 0;
 
   /** Throws `bad-arguments`; connects to nothing yet. */
-  constructor(settings: KafkaSettings) {
+  constructor(settings: KafkaSettings, { reusesFetchMemory = false }: ConnectionOptions = {}) {
     this.#settings = resolveSettings(settings);
+    this.#reusesFetchMemory = reusesFetchMemory;
     this.logger = this.#settings.logger;
     this.requestTimeoutMs = this.#settings.requestTimeoutMs;
   }
@@ -235,14 +245,15 @@ export class KafkaConnection {
     if (address === undefined) {
       throw new KafkaError("unreachable", `broker ${node} is not in the cluster's metadata now`);
     }
-    return this.#open(`${node}/${lane}`, address);
+    const reusesMemory = this.#reusesFetchMemory && (lane === "fetch-0" || lane === "fetch-1");
+    return this.#open(`${node}/${lane}`, address, { reusesMemory });
   }
 
-  #open(key: string, address: Address): BrokerLink {
+  #open(key: string, address: Address, options: LinkOptions = {}): BrokerLink {
     if (this.closed) throw new KafkaError("closed", "the connection to Kafka was closed");
     const known = this.#links.get(key);
     if (known?.usable === true) return known;
-    const link = new BrokerLink(address, this.#settings);
+    const link = new BrokerLink(address, this.#settings, options);
     this.#links.set(key, link);
     return link;
   }

@@ -19,6 +19,7 @@ test("a connection has what we reach for", () => {
   for (const name of ["connect", "disconnect", "authenticate", "isConnected", "send"] as const) {
     assert.equal(typeof connection[name], "function", name);
   }
+  assert.equal(typeof connection.processData, "function");
   assert.equal(typeof connection.setVersions, "function");
   assert.equal(typeof connection.setSupportAuthenticationProtocol, "function");
   assert.equal(connection.authHandlers, null);
@@ -27,6 +28,7 @@ test("a connection has what we reach for", () => {
   assert.equal(requestQueue.throttledUntil, -1);
   assert.equal(requestQueue.throttleCheckTimeoutId, null);
   assert.equal(typeof requestQueue.rejectAll, "function");
+  assert.equal(typeof requestQueue.fulfillRequest, "function");
   assert.equal(typeof requestQueue.checkPendingRequests, "function");
   // The check that runs while nothing waits, which ours replaces, is called and still is as it was.
   const queue: Record<string, unknown> = Object.getPrototypeOf(requestQueue);

@@ -72,6 +72,8 @@ export interface RequestQueue {
     readonly requestTimeout: number | null;
     readonly sendRequest: () => void;
   }): void;
+  /** `payload`: an answer after its correlation id; `size` counts that in. */
+  fulfillRequest(answer: { correlationId: number; size: number; payload: Buffer }): void;
   scheduleCheckPendingRequests(): void;
   checkPendingRequests(): void;
   rejectAll(error: Error): void;
@@ -89,6 +91,8 @@ export interface Connection {
   disconnect(): Promise<unknown>;
   authenticate(): Promise<void>;
   isConnected(): boolean;
+  /** What has come over the socket, in pieces of any size. */
+  processData(data: Buffer): void;
   setVersions(versions: ApiVersions): void;
   setSupportAuthenticationProtocol(supported: boolean): void;
   send<Response>(message: Message<Response>): Promise<Response>;

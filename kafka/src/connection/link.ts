@@ -2,12 +2,22 @@ import { connect as connectTcp, isIP } from "node:net";
 import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { KafkaError } from "../errors.ts";
+import { AnswerReader } from "./answer-reader.ts";
 import { Connection, messages, neededVersions } from "./kafkajs.ts";
 import type { ApiVersions, InternalLogger, Message } from "./kafkajs.ts";
 import { stopIdleThrottleCheck } from "./throttle.ts";
 import type { Address, Logger, ResolvedSettings, TlsSettings } from "./settings.ts";
 
 const keepAliveMs = 60_000;
+
+/** Of an answer: its length, then its correlation id, each an int32. */
+const correlationIdAt = 4;
+const payloadAt = 8;
+
+export interface LinkOptions {
+  /** An answer's bytes are good until the next one comes: for who has one request under way at a time. */
+  readonly reusesMemory?: boolean;
+}
 
 /**
  * One TCP connection to one broker: connected and authenticated when first used, and never used
@@ -19,15 +29,26 @@ export class BrokerLink {
   readonly #address: Address;
   readonly #settings: ResolvedSettings;
   readonly #connection: Connection;
+  readonly #reader: AnswerReader;
   #socket: Socket | undefined;
   #ready: Promise<void> | undefined;
   #closed = false;
   #retired = false;
   #underWay = 0;
 
-  constructor(address: Address, settings: ResolvedSettings) {
+  constructor(
+    address: Address,
+    settings: ResolvedSettings,
+    { reusesMemory = false }: LinkOptions = {},
+  ) {
     this.#address = address;
     this.#settings = settings;
+    this.#reader = new AnswerReader({
+      reusesMemory,
+      answered: (answer) => {
+        this.#answered(answer);
+      },
+    });
     this.#connection = new Connection({
       ...address,
       clientId: settings.clientId,
@@ -163,10 +184,21 @@ export class BrokerLink {
   #openSocket(onConnect: () => void): Socket {
     const { host, port } = this.#address;
     const { tls } = this.#settings;
+    const options = {
+      host,
+      port,
+      onread: {
+        buffer: () => this.#reader.room(),
+        callback: (bytes: number) => {
+          this.#received(bytes);
+          return true;
+        },
+      },
+    };
     const socket =
       tls === undefined
-        ? connectTcp({ host, port, noDelay: true }, onConnect)
-        : connectTls({ host, port, ...tlsOptions(host, tls) }, onConnect);
+        ? connectTcp({ ...options, noDelay: true }, onConnect)
+        : connectTls({ ...options, ...tlsOptions(host, tls) }, onConnect);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, keepAliveMs);
     // A reset or destroyed socket may close without "end" or "error": whoever waits must hear of it.
@@ -175,6 +207,27 @@ export class BrokerLink {
     });
     this.#socket = socket;
     return socket;
+  }
+
+  #received(bytes: number): void {
+    try {
+      this.#reader.received(bytes);
+    } catch (cause) {
+      this.close(this.#translate(cause, "reading an answer"));
+    }
+  }
+
+  #answered(answer: Buffer): void {
+    if (this.#connection.authHandlers !== null) {
+      // SASL's exchange is no request of the queue.
+      this.#connection.processData(answer);
+      return;
+    }
+    this.#connection.requestQueue.fulfillRequest({
+      correlationId: answer.readInt32BE(correlationIdAt),
+      size: answer.length - correlationIdAt,
+      payload: answer.subarray(payloadAt),
+    });
   }
 }
 

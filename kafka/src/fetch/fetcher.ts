@@ -12,7 +12,7 @@ export interface FetchedBatch {
   /**
    * In offset order; may be empty when only control or aborted records lay there. Keys, values and
    * headers are slices of the whole answer of up to `maxBytes`, or of a whole batch decompressed: copy
-   * what is kept for long. All partitions' last batches together hold about `maxBytes` and one record
+   * what is kept for long, and with `reusesMemory` all that is kept. All partitions' last batches together hold about `maxBytes` and one record
    * batch each: what an answer brought more of is handed out after these, unless the partition is paused.
    */
   readonly records: readonly KafkaRecord[];
@@ -49,6 +49,8 @@ export interface FetcherOptions {
   readonly maxBytes?: number;
   /** Of one partition in an answer. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
+  /** What was handed out is overwritten once the handler has returned. Default false. */
+  readonly reusesMemory?: boolean;
   readonly handlers: FetcherHandlers;
   readonly logger?: Logger;
 }
@@ -95,7 +97,10 @@ export class Fetcher {
   constructor(options: FetcherOptions) {
     this.#options = options;
     this.#logger = options.logger ?? options.settings.logger ?? silentLogger;
-    this.#connection = new KafkaConnection({ ...options.settings, logger: this.#logger });
+    this.#connection = new KafkaConnection(
+      { ...options.settings, logger: this.#logger },
+      { reusesFetchMemory: options.reusesMemory ?? false },
+    );
     this.#maxWaitMs = options.maxWaitMs ?? 500;
     this.#maxBytes = options.maxBytes ?? 16 * 1024 * 1024;
     this.#maxBytesPerPartition = options.maxBytesPerPartition ?? 1024 * 1024;

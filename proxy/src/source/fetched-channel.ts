@@ -8,7 +8,7 @@ import type { SourceRecord } from "../dispatch/index.ts";
  */
 export const fetchedChannel = "kafkaproxy:source:fetched";
 
-/** What is published there. The bytes are the fetch's own: copy what is kept, change nothing. */
+/** What is published there. The bytes are good until the subscriber returns: copy what is kept, change nothing. */
 export interface FetchedMessage {
   readonly partition: number;
   readonly records: readonly SourceRecord[];

@@ -101,6 +101,7 @@ export class KafkaSource implements RecordSource {
       maxWaitMs: options.fetch.maxWaitMs,
       maxBytes: options.fetch.maxBytes,
       maxBytesPerPartition: Math.min(options.fetch.maxBytes, partitionFetchBytes),
+      reusesMemory: true,
       handlers: {
         batch: (batch) => {
           this.#batch(batch);
@@ -268,7 +269,7 @@ export class KafkaSource implements RecordSource {
   #batch(batch: FetchedBatch): void {
     publishFetched(batch);
     this.#ends.set(batch.partition, batch.lastStableOffset);
-    const records = batch.records.map((record) => this.#ownBytes.take(batch.partition, record));
+    const records = batch.records.map((record) => this.#ownBytes.copy(batch.partition, record));
     this.#intake.batch(batch.partition, records, batch.nextOffset);
   }
 

@@ -2,10 +2,9 @@ import { deliveryBytes, PreparedDelivery } from "@kafkaproxy/wire";
 import type { SourceRecord } from "../dispatch/index.ts";
 
 /**
- * A record's bytes come as slices of a fetch's whole answer, megabytes of it: one record that a worker keeps for
- * half an hour would keep all of that. A thousand such workers, each with a record of another answer, would fill
- * the machine with bytes that nobody counts. So records are copied as they come in, into slabs that are small
- * enough: 20,000 records kept, each the last of its slab, hold 320 MiB and not 20,000 answers.
+ * A record's bytes come as slices of a fetch's whole answer, megabytes of it, whose memory the next answer takes. So
+ * records are copied as they come in, into slabs that are small: one record that a worker keeps for half an hour keeps
+ * its slab. 20,000 records kept, each the last of its slab, hold 320 MiB.
  *
  * They are copied as their first delivery has them in its frame, one behind the other, so that it costs no more than
  * to say from where to where in the slab it goes.
@@ -26,14 +25,18 @@ export class OwnBytes {
     this.#leaseMs = leaseMs;
   }
 
-  /** The record with bytes of its own; itself when it is most of what its bytes are a slice of. */
-  take(partition: number, record: SourceRecord): SourceRecord {
+  /** The record with bytes of its own. */
+  copy(partition: number, record: SourceRecord): SourceRecord {
     const { offset, timestamp, key, value, headers } = record;
-    const size = deliveryBytes(record);
-    if (size * 2 >= (value ?? key ?? headers).buffer.byteLength) return record;
     if (!Number.isSafeInteger(timestamp)) {
       // No frame can say that time.
-      return { offset, timestamp, key: copy(key), value: copy(value), headers: copy(headers) };
+      return {
+        offset,
+        timestamp,
+        key: copyOf(key),
+        value: copyOf(value),
+        headers: copyOf(headers),
+      };
     }
     const delivery = {
       partition,
@@ -45,6 +48,7 @@ export class OwnBytes {
       value,
       headers,
     };
+    const size = deliveryBytes(record);
     if (size > maxSlicedBytes)
       return new PreparedDelivery(delivery, Buffer.allocUnsafeSlow(size), 0);
     if (this.#used + size > slabBytes) {
@@ -57,6 +61,6 @@ export class OwnBytes {
   }
 }
 
-function copy<Bytes extends Uint8Array | null>(bytes: Bytes): Bytes | Buffer {
+function copyOf<Bytes extends Uint8Array | null>(bytes: Bytes): Bytes | Buffer {
   return bytes === null ? bytes : Buffer.from(bytes);
 }

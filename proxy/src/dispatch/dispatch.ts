@@ -183,7 +183,9 @@ export class Dispatch implements DispatchPort {
   reset(now: number, number: number, offset: Offset): void {
     const partition = this.#partitions.get(number);
     if (partition === undefined) return;
-    for (const record of partition.window.inOrder()) this.#lifecycle.vanish(partition, record);
+    partition.window.forEach((record) => {
+      this.#lifecycle.vanish(partition, record);
+    });
     partition.window.reset(offset);
     this.#commits.abandon(partition);
     partition.committed = Math.min(partition.committed, offset);

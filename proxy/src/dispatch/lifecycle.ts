@@ -212,12 +212,12 @@ export class Lifecycle {
     this.#takenRounds += 1;
     this.#parts.queue.drop(partition);
     partition.presentWait?.disarm();
-    for (const record of partition.window.inOrder()) {
-      if (record.state !== "leased" && record.state !== "delayed") continue;
+    partition.window.forEach((record) => {
+      if (record.state !== "leased" && record.state !== "delayed") return;
       record.list?.remove(record);
       if (record.holder instanceof Session) record.holder.rememberTaken(this.#takenRounds, record);
       this.#takeBack(record);
-    }
+    });
   }
 
   #exhaust(partition: Partition, record: WindowRecord, reason: string): void {

@@ -6,11 +6,11 @@ import type { PartitionStatus } from "./types.ts";
 export function statusOf(now: number, topic: string, partition: Partition): PartitionStatus {
   const { window } = partition;
   const counts = { delayed: 0, inFlight: 0, dying: 0 };
-  for (const { state } of window.inOrder()) {
+  window.forEach(({ state }) => {
     if (state === "leased") counts.inFlight += 1;
     else if (state === "dying") counts.dying += 1;
     else if (state === "delayed" || state === "uncounted") counts.delayed += 1;
-  }
+  });
   const { first } = window;
   return {
     partition: partition.number,

@@ -25,16 +25,16 @@ export function describe(window: Window, handedOver: boolean, room: number): Des
   let outFirst = -1;
   let outLast = -1;
   let expectedAt: Offset = watermark;
-  for (const record of window.inOrder()) {
+  window.forEach((record) => {
     const { offset } = record;
     if (offset > expectedAt && expectedAt < next && !enough()) {
       settled.push([expectedAt, Math.min(offset, next) - 1]);
     }
     expectedAt = offset + 1;
-    if (record.deliveries === 0) continue;
+    if (record.deliveries === 0) return;
     if (record.state === "dying" || record.state === "doomed") {
       dying.add(record);
-      continue;
+      return;
     }
     const leased = record.state === "leased";
     // A count that has its place keeps it.
@@ -48,7 +48,7 @@ export function describe(window: Window, handedOver: boolean, room: number): Des
       counted.push(record);
       counts.push({ offset, deliveries: record.deliveries, out: leased });
     }
-  }
+  });
   if (outFirst >= 0) out.push([outFirst, outLast]);
   if (expectedAt < next && !enough()) settled.push([expectedAt, next - 1]);
   for (const [first, last] of window.settledAhead) {

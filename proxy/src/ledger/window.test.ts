@@ -154,7 +154,11 @@ test("settled records are swept: a stuck one does not make the window grow", () 
     if (offset > 0 && record !== undefined) window.settle(record);
   }
   assert.equal(window.watermark, 0);
-  assert.equal([...window.inOrder()].length, 1);
+  let unsettled = 0;
+  window.forEach(() => {
+    unsettled += 1;
+  });
+  assert.equal(unsettled, 1);
   assert.deepEqual(describe(window, false, maxMetadataChars).settled, [[1, 199_999]]);
   assert.equal(window.settledFrom(0), 199_999);
 });

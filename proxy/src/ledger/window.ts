@@ -95,14 +95,17 @@ export class Window {
     return Math.max(0, offset - this.#next - this.#settledAhead.countWithin(this.#next, last));
   }
 
-  /** Unsettled records in order, expected ones included. */
-  *inOrder(): Generator<WindowRecord> {
+  /**
+   * Shows the unsettled records in order, expected ones included. No generator: each commit looks at all of them, and
+   * that makes an object a step.
+   */
+  forEach(visit: (record: WindowRecord) => void): void {
     for (let at = this.#head; at < this.#order.length; at += 1) {
       const record = this.#order[at];
-      if (record !== undefined && record.state !== "settled") yield record;
+      if (record !== undefined && record.state !== "settled") visit(record);
     }
     for (const record of this.#expected) {
-      if (record.state !== "settled") yield record;
+      if (record.state !== "settled") visit(record);
     }
   }
 

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFrameDecoder, defaultLimits, encodeFrame, type Frame, WireError } from "./index.ts";
+import {
+  createFrameDecoder,
+  defaultLimits,
+  emptyHeaders,
+  encodeFrame,
+  encodeHeaders,
+  type Frame,
+  WireError,
+} from "./index.ts";
 
 const ping: Frame = { type: "ping", nonce: 7 };
 
@@ -8,13 +16,13 @@ function bytesOf(frame: Frame): Buffer {
   return Buffer.concat(encodeFrame(frame));
 }
 
-function deliverOf(valueBytes: number): Frame {
+function deliverOf(valueBytes: number, headers = emptyHeaders): Frame {
   const value = Buffer.alloc(valueBytes, 1);
   const record = { partition: 0, offset: 1, attempt: 1, leaseMs: 1, timestamp: -1, key: null };
   return {
     type: "deliver",
     requestId: 1,
-    records: [{ ...record, value, headers: Uint8Array.of(0) }],
+    records: [{ ...record, value, headers }],
   };
 }
 
@@ -77,7 +85,7 @@ test("byte fields of a frame in one chunk are views on it", () => {
 });
 
 test("a frame in many chunks is copied once: its byte fields share one buffer of its size", () => {
-  const data = bytesOf(deliverOf(50_000));
+  const data = bytesOf(deliverOf(50_000, encodeHeaders([{ name: "a", value: null }])));
   const decoder = createFrameDecoder();
   decoder.push(data.subarray(0, 1_000));
   assert.equal(decoder.bufferedBytes, 1_000);
@@ -85,6 +93,24 @@ test("a frame in many chunks is copied once: its byte fields share one buffer of
   assert.ok(frame?.type === "deliver");
   assert.equal(frame.records[0]?.value?.buffer.byteLength, data.byteLength - 4);
   assert.equal(frame.records[0]?.headers.buffer, frame.records[0]?.value?.buffer);
+});
+
+test("records without headers share their block, and a cut off one is none", () => {
+  const data = bytesOf(deliverOf(10));
+  const [frame] = createFrameDecoder().push(data);
+  assert.ok(frame?.type === "deliver");
+  assert.equal(frame.records[0]?.headers, emptyHeaders);
+  assert.equal(frame.records[0]?.value?.byteLength, 10);
+
+  const headersAt = data.byteLength - 10 - 4 - 1;
+  const cut = Buffer.from(data.subarray(0, headersAt));
+  cut.writeUInt32BE(cut.byteLength - 4);
+  // What lies behind the frame is not its block.
+  const both = Buffer.concat([cut, data.subarray(headersAt)]);
+  assert.equal(
+    codeOf(() => createFrameDecoder().push(both)),
+    "malformed-frame",
+  );
 });
 
 test("a large frame in chunks of one byte takes linear time", () => {

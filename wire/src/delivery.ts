@@ -25,15 +25,19 @@ export function deliveryBytes(delivery: Pick<Delivery, "key" | "headers" | "valu
 export type PutBytes = (writer: Writer, bytes: Uint8Array) => void;
 
 export function writeDelivery(writer: Writer, delivery: Delivery, put: PutBytes): void {
+  writeHead(writer, delivery);
+  writeBytes(writer, delivery.key, put);
+  writeBytes(writer, delivery.headers, put);
+  writeBytes(writer, delivery.value, put);
+}
+
+function writeHead(writer: Writer, delivery: Lease & Pick<Delivery, "offset" | "timestamp">): void {
   writer.u31(delivery.partition);
   writer.u64(delivery.offset);
   writeAttempt(writer, delivery.attempt);
   writer.u32(wholeMs(delivery.leaseMs));
   writer.i64(delivery.timestamp);
   writer.u16(0); // no tags in this version
-  writeBytes(writer, delivery.key, put);
-  writeBytes(writer, delivery.headers, put);
-  writeBytes(writer, delivery.value, put);
 }
 
 function writeBytes(writer: Writer, bytes: Uint8Array | null, put: PutBytes): void {
@@ -53,7 +57,7 @@ export function readDelivery(reader: Reader): Delivery {
   const timestamp = reader.i64();
   reader.skip(reader.u16()); // the tagged section: no tag means anything to this version
   const key = reader.nullableBytes();
-  const headers = reader.nullableBytes();
+  const headers = reader.headerBlock();
   const value = reader.nullableBytes();
   if (headers === null) {
     throw malformed("the header block of a record is null");
@@ -61,11 +65,17 @@ export function readDelivery(reader: Reader): Delivery {
   return { partition, offset, attempt, leaseMs, timestamp, key, value, headers };
 }
 
+/** What deliveries of several records may have in common. */
+export type Lease = Pick<Delivery, "partition" | "attempt" | "leaseMs">;
+
+/** What a record brings along. */
+export type RecordBytes = Omit<Delivery, keyof Lease>;
+
 const copyBytes: PutBytes = (writer, bytes) => writer.raw(bytes);
 
 /**
  * A delivery that was encoded ahead: its bytes are the record's memory and its part of a frame in one. Those that stand
- * one behind the other in `memory` go out as one chunk, and nothing is made for any of them.
+ * one behind the other in a slab go out as one chunk, and nothing is made for any of them.
  */
 export class PreparedDelivery implements Delivery {
   readonly partition: number;
@@ -83,25 +93,23 @@ export class PreparedDelivery implements Delivery {
   /** -1 for none. */
   readonly #valueBytes: number;
 
-  /**
-   * Writes `delivery` to `memory` from `start` on: it takes its `deliveryBytes` there, and nobody may change them.
-   *
-   * @throws WireError `not-encodable` for a number out of its range.
-   */
-  constructor(delivery: Delivery, memory: Buffer, start: number) {
-    const { partition, offset, attempt, leaseMs, timestamp, key, headers, value } = delivery;
+  /** Made by a slab, which is what `writer` writes to. */
+  constructor({ partition, attempt, leaseMs }: Lease, record: RecordBytes, writer: Writer) {
+    const { offset, timestamp, key, headers, value } = record;
     this.partition = partition;
     this.offset = offset;
     this.attempt = attempt;
     this.leaseMs = leaseMs;
     this.timestamp = timestamp;
-    this.memory = memory;
-    this.start = start;
+    this.memory = writer.buffer;
+    this.start = writer.position;
     this.#keyBytes = key === null ? -1 : key.byteLength;
     this.#headersBytes = headers.byteLength;
     this.#valueBytes = value === null ? -1 : value.byteLength;
-    const writer = new Writer(memory, start);
-    writeDelivery(writer, delivery, copyBytes);
+    writeHead(writer, this);
+    writeBytes(writer, key, copyBytes);
+    writeBytes(writer, headers, copyBytes);
+    writeBytes(writer, value, copyBytes);
     this.end = writer.position;
   }
 
@@ -128,5 +136,28 @@ export class PreparedDelivery implements Delivery {
 
   #slice(at: number, bytes: number): Buffer {
     return this.memory.subarray(at, at + bytes);
+  }
+}
+
+/** Memory that deliveries are prepared in, one behind the other. */
+export class DeliverySlab {
+  readonly #writer: Writer;
+
+  constructor(bytes: number) {
+    this.#writer = new Writer(Buffer.allocUnsafeSlow(bytes));
+  }
+
+  /** Bytes that are left. */
+  get room(): number {
+    return this.#writer.buffer.length - this.#writer.position;
+  }
+
+  /**
+   * Copies the record's bytes. There must be room for its `deliveryBytes`.
+   *
+   * @throws WireError `not-encodable` for a number out of its range.
+   */
+  prepare(lease: Lease, record: RecordBytes): PreparedDelivery {
+    return new PreparedDelivery(lease, record, this.#writer);
   }
 }

@@ -4,10 +4,11 @@ import {
   createFrameDecoder,
   type Delivery,
   deliveryBytes,
+  DeliverySlab,
   encodeFrame,
   type Frame,
   frameBytes,
-  PreparedDelivery,
+  type PreparedDelivery,
   WireError,
 } from "./index.ts";
 
@@ -58,13 +59,8 @@ test("a deliver that ends with a big value has no empty chunk behind it", () => 
 
 /** Prepared one behind the other. */
 function prepared(...records: Delivery[]): PreparedDelivery[] {
-  const memory = Buffer.alloc(10_000, 0xee);
-  let at = 100;
-  return records.map((each) => {
-    const made = new PreparedDelivery(each, memory, at);
-    at = made.end;
-    return made;
-  });
+  const slab = new DeliverySlab(10_000);
+  return records.map((each) => slab.prepare(each, each));
 }
 
 test("prepared records are the same bytes in a frame, and the same record", () => {

@@ -5,7 +5,7 @@
 export * from "./frames.ts";
 export { createFrameDecoder, type FrameDecoder, type FrameDecoderOptions } from "./decode.ts";
 export { deliverOverheadBytes } from "./deliver.ts";
-export { deliveryBytes, PreparedDelivery } from "./delivery.ts";
+export { deliveryBytes, DeliverySlab, type Lease, PreparedDelivery } from "./delivery.ts";
 export { encodeFrame, frameBytes } from "./encode.ts";
 export {
   appendHeaders,

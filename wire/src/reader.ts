@@ -1,7 +1,10 @@
+import { emptyHeaders } from "./headers.ts";
 import { WireError } from "./wire-error.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const noBytes = new Uint8Array(0);
+/** Before a byte field. */
+const lengthBytes = 4;
 
 /**
  * Reads big-endian values from a slice of `bytes`; throws `malformed-frame` at its end.
@@ -72,6 +75,16 @@ export class Reader {
     } catch (cause) {
       throw malformed(`a string of ${length} bytes is not UTF-8`, cause);
     }
+  }
+
+  /** A view, not a copy. A block without headers is the same one each time: most records have it. */
+  headerBlock(): Uint8Array | null {
+    const block = this.#at + lengthBytes;
+    if (this.remaining > lengthBytes && this.#i32At(this.#at) === 1 && this.#byte(block) === 0) {
+      this.#at = block + 1;
+      return emptyHeaders;
+    }
+    return this.nullableBytes();
   }
 
   /** A view, not a copy. */

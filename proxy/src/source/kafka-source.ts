@@ -269,7 +269,7 @@ export class KafkaSource implements RecordSource {
   #batch(batch: FetchedBatch): void {
     publishFetched(batch);
     this.#ends.set(batch.partition, batch.lastStableOffset);
-    const records = batch.records.map((record) => this.#ownBytes.copy(batch.partition, record));
+    const records = this.#ownBytes.copy(batch.partition, batch.records);
     this.#intake.batch(batch.partition, records, batch.nextOffset);
   }
 

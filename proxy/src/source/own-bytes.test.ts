@@ -37,15 +37,14 @@ test("the same bytes, none of them in the answer they came in, whatever is copie
         };
         let used = 0;
         const own = new OwnBytes(leaseMs);
-        const copied = records.map(({ key, value, headers }, offset) =>
-          own.copy(partition, {
-            offset,
-            timestamp: offset * 2,
-            key: slice(key),
-            value: slice(value),
-            headers: slice(headers) ?? Buffer.alloc(0),
-          }),
-        );
+        const sliced = records.map(({ key, value, headers }, offset) => ({
+          offset,
+          timestamp: offset * 2,
+          key: slice(key),
+          value: slice(value),
+          headers: slice(headers) ?? Buffer.alloc(0),
+        }));
+        const copied = own.copy(partition, sliced);
         answer.fill(0xee);
         for (const [offset, { key, value, headers }] of records.entries()) {
           const record = copied[offset];
@@ -63,16 +62,17 @@ test("a record without headers has bytes of its own, however large it is", () =>
   const answer = Buffer.alloc(1 << 20, 1);
   const value = answer.subarray(0, 1_000_000);
   const record = { offset: 0, timestamp: 0, key: null, value, headers: Buffer.from([0]) };
-  const copied = new OwnBytes(leaseMs).copy(partition, record);
-  assert.notEqual(copied.value?.buffer, answer.buffer);
-  assert.deepEqual(copied.value, value);
+  const [copied] = new OwnBytes(leaseMs).copy(partition, [record]);
+  assert.notEqual(copied?.value?.buffer, answer.buffer);
+  assert.deepEqual(copied?.value, value);
 });
 
 test("a time that no frame can say is kept, with bytes of their own", () => {
   const answer = Buffer.alloc(1 << 20);
   const timestamp = -(2 ** 60);
   const parts = { key: null, value: answer.subarray(0, 2_000), headers: answer.subarray(0, 1) };
-  const copied = new OwnBytes(leaseMs).copy(partition, { offset: 0, timestamp, ...parts });
-  assert.deepEqual(copied, { offset: 0, timestamp, ...parts });
-  assert.notEqual(copied.value?.buffer, answer.buffer);
+  const record = { offset: 0, timestamp, ...parts };
+  const [copied] = new OwnBytes(leaseMs).copy(partition, [record]);
+  assert.deepEqual(copied, record);
+  assert.notEqual(copied?.value?.buffer, answer.buffer);
 });

@@ -1,4 +1,4 @@
-import { deliveryBytes, PreparedDelivery } from "@kafkaproxy/wire";
+import { deliveryBytes, DeliverySlab } from "@kafkaproxy/wire";
 import type { SourceRecord } from "../dispatch/index.ts";
 
 /**
@@ -17,50 +17,36 @@ const firstAttempt = 1;
 
 export class OwnBytes {
   readonly #leaseMs: number;
-  #slab = Buffer.allocUnsafeSlow(slabBytes);
-  #used = 0;
+  #slab = new DeliverySlab(slabBytes);
 
   /** `leaseMs`: of the deliveries that it prepares. */
   constructor(leaseMs: number) {
     this.#leaseMs = leaseMs;
   }
 
-  /** The record with bytes of its own. */
-  copy(partition: number, record: SourceRecord): SourceRecord {
-    const { offset, timestamp, key, value, headers } = record;
-    if (!Number.isSafeInteger(timestamp)) {
+  /** The records of `partition`, with bytes of their own. */
+  copy(partition: number, records: readonly SourceRecord[]): SourceRecord[] {
+    const lease = { partition, attempt: firstAttempt, leaseMs: this.#leaseMs };
+    return records.map((record) => {
       // No frame can say that time.
-      return {
-        offset,
-        timestamp,
-        key: copyOf(key),
-        value: copyOf(value),
-        headers: copyOf(headers),
-      };
-    }
-    const delivery = {
-      partition,
-      offset,
-      attempt: firstAttempt,
-      leaseMs: this.#leaseMs,
-      timestamp,
-      key,
-      value,
-      headers,
-    };
-    const size = deliveryBytes(record);
-    if (size > maxSlicedBytes)
-      return new PreparedDelivery(delivery, Buffer.allocUnsafeSlow(size), 0);
-    if (this.#used + size > slabBytes) {
-      this.#slab = Buffer.allocUnsafeSlow(slabBytes);
-      this.#used = 0;
-    }
-    const prepared = new PreparedDelivery(delivery, this.#slab, this.#used);
-    this.#used = prepared.end;
-    return prepared;
+      if (!Number.isSafeInteger(record.timestamp)) return plainCopy(record);
+      return this.#slabFor(deliveryBytes(record)).prepare(lease, record);
+    });
+  }
+
+  #slabFor(size: number): DeliverySlab {
+    if (size > maxSlicedBytes) return new DeliverySlab(size);
+    if (size > this.#slab.room) this.#slab = new DeliverySlab(slabBytes);
+    return this.#slab;
   }
 }
 
-function copyOf<Bytes extends Uint8Array | null>(bytes: Bytes): Bytes | Buffer {
-  return bytes === null ? bytes : Buffer.from(bytes);
+function plainCopy({ offset, timestamp, key, value, headers }: SourceRecord): SourceRecord {
+  return {
+    offset,
+    timestamp,
+    key: key && Buffer.from(key),
+    value: value && Buffer.from(value),
+    headers: Buffer.from(headers),
+  };
 }

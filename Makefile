@@ -35,7 +35,7 @@ test: lint build test-unit test-real ## Lint, build, and all tests, on a real Ka
 
 .PHONY: test-unit
 test-unit: setup ## The tests that need no server (a minute)
-	$(UNIT) $$(find */src test/house -name '*.test.ts' -not -name '*.real.test.ts' -not -path '*/node_modules/*' | sort)
+	$(UNIT) $$(find */src test -name '*.test.ts' -not -name '*.real.test.ts' -not -path '*/node_modules/*' | sort)
 
 .PHONY: test-real
 test-real: setup build ## The tests on a real Kafka and ZooKeeper

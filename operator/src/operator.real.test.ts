@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
+import { podMonitorCrd } from "../../test/charts/monitoring.ts";
 import { crdYaml, type KafkaProxyStatus } from "./api/index.ts";
 import { startWorld, stop, type TestOperator, until, type World } from "./test-operator.ts";
 
@@ -13,7 +14,7 @@ interface Labelled {
   readonly metadata: {
     readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
-    readonly ownerReferences?: readonly object[];
+    readonly ownerReferences?: readonly { readonly uid: string }[];
   };
 }
 
@@ -263,6 +264,34 @@ describe("the operator on a real API server", () => {
   );
 
   it(
+    "asked for a PodMonitor where the cluster knows none, says so and makes all else; once the kind is there, that too",
+    patience,
+    async () => {
+      await world.kafka.createTopic("watched", { partitions: 1 });
+      const operator = await world.startOperator();
+      await world.cluster.apply(
+        world.resource("watched", "watched", "podMonitor: { enabled: true }"),
+      );
+      assert.equal(
+        await degraded("watched", "True PodMonitorUnavailable"),
+        "spec.podMonitor.enabled is true, and the cluster does not know PodMonitor. Install the Prometheus operator, or set spec.podMonitor.enabled to false; all else works.",
+      );
+      await until("all else is made", async () => (await world.replicas("watched")) === 1);
+      await world.cluster.apply(JSON.stringify(podMonitorCrd));
+      await degraded("watched", "False AllWell");
+      const { metadata } = await world.get<Labelled>("podmonitor", "watched-proxy");
+      const { metadata: owner } = await world.get<{ metadata: { uid: string } }>("kpx", "watched");
+      assert.deepEqual(
+        metadata.ownerReferences?.map(({ uid }) => uid),
+        [owner.uid],
+      );
+      await world.kubectl("delete", "crd", podMonitorCrd.metadata.name);
+      await degraded("watched", "True PodMonitorUnavailable");
+      await stop(operator);
+    },
+  );
+
+  it(
     "answers probes, and counts its passes, those that failed, and what waits",
     patience,
     async () => {
@@ -313,6 +342,46 @@ describe("the operator on a real API server", () => {
       await stop(operator);
     },
   );
+
+  it(
+    "says that pods take too long to serve, as a condition and an event, until they do",
+    patience,
+    async () => {
+      await world.kafka.createTopic("stuck", { partitions: 1 });
+      const before = await world.startOperator();
+      await world.cluster.apply(world.resource("stuck", "stuck", "replicas: 1"));
+      await until("a pod is waited for", async () => {
+        return (await world.condition("stuck", "Progressing")) === "True WaitingForPods";
+      });
+      assert.equal(await world.condition("stuck", "Degraded"), "False AllWell");
+      await stop(before);
+      // No node is there to run the pod. An hour of that is told by the status, which says since when.
+      const anHourAgo = new Date(Date.now() - 3_600_000).toISOString().replace(/\.\d+/u, "");
+      const { conditions = [] } = await world.status("stuck");
+      await patchStatus("kpx", "stuck", {
+        conditions: conditions.map((one) =>
+          one.type === "Progressing" ? { ...one, lastTransitionTime: anHourAgo } : one,
+        ),
+      });
+      const after = await world.startOperator();
+      assert.equal(
+        await degraded("stuck", "True RolloutStuck"),
+        "After more than 3 minutes 0 of 1 proxy serve. Look at the pods: kubectl describe pod, kubectl logs.",
+      );
+      await until("the event", async () => (await world.events("stuck")).includes("RolloutStuck"));
+      // As a kubelet would say it.
+      const ready = { phase: "Running", conditions: [{ type: "Ready", status: "True" }] };
+      await patchStatus("pod", "stuck-0", ready);
+      await degraded("stuck", "False AllWell");
+      assert.equal(await world.condition("stuck", "Progressing"), "False Complete");
+      await stop(after);
+    },
+  );
+
+  async function patchStatus(kind: string, name: string, status: object): Promise<void> {
+    const patch = ["--subresource=status", "--type=merge", "-p", JSON.stringify({ status })];
+    await world.kubectl("patch", kind, name, ...patch);
+  }
 
   it("waits for a Secret, and rolls the pods when it changes", patience, async () => {
     await world.kafka.createTopic("locked", { partitions: 1 });

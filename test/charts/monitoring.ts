@@ -1,6 +1,6 @@
 // The Prometheus operator's kinds, as far as a server must know them to take one.
 
-function definition(kind: string, plural: string): object {
+function definition(kind: string, plural: string) {
   const schema = {
     openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
   };
@@ -17,7 +17,6 @@ function definition(kind: string, plural: string): object {
   };
 }
 
-export const monitoringCrds = [
-  definition("PodMonitor", "podmonitors"),
-  definition("PrometheusRule", "prometheusrules"),
-];
+export const podMonitorCrd = definition("PodMonitor", "podmonitors");
+
+export const monitoringCrds = [podMonitorCrd, definition("PrometheusRule", "prometheusrules")];

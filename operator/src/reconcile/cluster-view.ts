@@ -6,6 +6,7 @@ import {
   controllerOf,
   type KubeClient,
   type KubeObject,
+  keyOf,
   type Logger,
   Reflector,
   type ResourceKind,
@@ -76,6 +77,9 @@ export class ClusterView {
           labelSelector: ours,
           optional: one.optional ?? false,
           onChange: ownerChanged,
+          onAppeared: () => {
+            for (const resource of this.resources.values()) onChange(keyOf(resource));
+          },
         }),
       ]),
     );

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import type { KubeObject } from "./kube-object.ts";
-import type { Logger } from "./logger.ts";
-import { Reflector, type ReflectorTiming } from "./reflector.ts";
+import { Reflector, type ReflectorOptions, type ReflectorTiming } from "./reflector.ts";
 import { answer, type Handler, quiet, scriptedApi, until } from "./test-api.ts";
 
 const kind = { apiVersion: "test/v1", kind: "Thing", plural: "things" };
@@ -24,19 +23,16 @@ function say(response: ServerResponse, type: string, object: unknown): void {
   response.write(`${JSON.stringify({ type, object })}\n`);
 }
 
-async function follow(
-  handler: Handler,
-  extra: { optional?: boolean; timing?: Partial<ReflectorTiming>; logger?: Logger } = {},
-) {
+async function follow(handler: Handler, extra: Partial<ReflectorOptions<KubeObject>> = {}) {
   const api = await scriptedApi(handler);
   const seen: string[] = [];
   const reflector = new Reflector<KubeObject>({
     client: api.client,
     kind,
     onChange: ({ key, after }) => seen.push(`${key}@${after?.metadata.resourceVersion ?? "gone"}`),
-    logger: extra.logger ?? quiet,
+    logger: quiet,
+    ...extra,
     timing: { ...timing, ...extra.timing },
-    ...(extra.optional === undefined ? {} : { optional: extra.optional }),
   });
   reflector.start();
   return {
@@ -216,19 +212,22 @@ test("a watch that says nothing is renewed", async () => {
   await followed.end();
 });
 
-test("a kind that is not there is empty until it comes", async () => {
+test("a kind that is not there is empty until it comes, which is told once", async () => {
   let there = false;
+  let appeared = 0;
   const followed = await follow(
     ({ url }, response) => {
       if (!there) answer(response, 404, { message: "the server could not find it" });
       else if (url.searchParams.get("watch") === "true") response.writeHead(200).flushHeaders();
       else answer(response, 200, { metadata: { resourceVersion: "7" }, items: [item("a", 1)] });
     },
-    { optional: true },
+    { optional: true, onAppeared: () => (appeared += 1) },
   );
   await followed.reflector.synced();
   assert.equal(followed.reflector.present, false);
+  assert.equal(appeared, 0);
   there = true;
   await until("it is seen", () => followed.reflector.present && followed.reflector.size === 1);
+  assert.equal(appeared, 1);
   await followed.end();
 });

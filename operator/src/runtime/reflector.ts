@@ -13,6 +13,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly labelSelector?: string | undefined;
   /** A kind whose CRD may be missing: then there is nothing of it. */
   readonly optional?: boolean;
+  /** The kind is there now, and was not before. */
+  readonly onAppeared?: () => void;
   /** What of an object is kept: memory is for what is looked at. Default: all but managedFields. */
   readonly keep?: (object: T) => T;
   readonly onChange: (change: Change<T>) => void;
@@ -32,7 +34,7 @@ export interface ReflectorTiming {
    */
   readonly silenceMs: number;
   readonly backoff: { readonly firstMs: number; readonly maxMs: number };
-  /** How often a kind that is not there is looked for. Default 60,000. */
+  /** How often a kind that is not there is looked for. Default 15,000. */
   readonly absentMs: number;
 }
 
@@ -43,7 +45,7 @@ const defaultTiming: ReflectorTiming = {
   watchMs: 300_000,
   silenceMs: 90_000,
   backoff: { firstMs: 250, maxMs: 15_000 },
-  absentMs: 60_000,
+  absentMs: 15_000,
 };
 /** A watch that ends sooner than this without a word is a failure: else it would be a busy loop. */
 const tooShortMs = 1_000;
@@ -205,8 +207,10 @@ export class Reflector<T extends KubeObject> {
       if (resourceVersion === undefined) {
         throw new KubeError("server-error", `GET ${this.#path}: the list has no resourceVersion`);
       }
+      const appeared = !this.#present;
       this.#present = true;
       this.#take(objects, resourceVersion);
+      if (appeared) this.#options.onAppeared?.();
       return resourceVersion;
     }
   }

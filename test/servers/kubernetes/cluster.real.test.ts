@@ -1,15 +1,21 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from "node:fs";
 import { connect } from "node:net";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { buildImages } from "../../../images/src/index.ts";
+import { runProgram } from "../java.ts";
 import { startKafka } from "../kafka.ts";
+import { cacheDir } from "../lock.ts";
 import { startZooKeeper } from "../zookeeper.ts";
 import { program, startCluster, type Cluster } from "./index.ts";
+
+const root = join(import.meta.dirname, "../../..");
 
 async function eventually<T>(what: string, check: () => Promise<T | undefined>): Promise<T> {
   const deadline = performance.now() + 90_000;
@@ -75,15 +81,33 @@ function proxyPod(broker: string, zookeeper: string): string {
   ].join("\n---\n");
 }
 
-/** Processes that were started in `folder`, whatever they are. (A zombie has no folder any more.) */
-function processesIn(folder: string): string[] {
-  return readdirSync("/proc").filter((pid) => {
-    try {
-      return /^\d+$/u.test(pid) && readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
-    } catch {
-      return false; // it is gone
-    }
-  });
+interface Process {
+  readonly folder: string;
+  readonly environment: string;
+}
+
+/** All of the machine's, but for zombies. */
+function processes(): Process[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/u.test(name))
+    .flatMap((pid) => {
+      try {
+        const folder = readlinkSync(`/proc/${pid}/cwd`); // a zombie has none any more
+        return [{ folder, environment: readFileSync(`/proc/${pid}/environ`, "utf8") }];
+      } catch {
+        return []; // it is gone
+      }
+    });
+}
+
+/** Those that were started in `folder`, whatever they are. */
+function processesIn(folder: string): Process[] {
+  return processes().filter((one) => one.folder.startsWith(folder));
+}
+
+/** Those that have `variable` in their environment: who was started with it and all that they started, but for what runs in pods. */
+function processesWith(variable: string): Process[] {
+  return processes().filter((one) => one.environment.includes(variable));
 }
 
 /** What a kubelet or a kube-proxy would set for the whole machine. */
@@ -280,36 +304,79 @@ describe("a cluster whose pods run", () => {
 
 /** Folders of its processes: of the node, and of the control plane. */
 function foldersOf({ netns, kubeconfig }: Pick<Cluster, "netns" | "kubeconfig">): string[] {
-  return [readlinkSync(netns.replace("ns/net", "cwd")), dirname(kubeconfig)];
+  return [readlinkSync(netns.replace("ns/net", "cwd")), realpathSync(dirname(kubeconfig))];
 }
 
-async function nothingIsLeft(folders: readonly string[], groupsBefore: string[]): Promise<void> {
+/** What the machine has outside of any cluster's folder. */
+function machine() {
+  return {
+    groups: controlGroups(),
+    interfaces: readdirSync("/sys/class/net"),
+    settings: settings(),
+  };
+}
+
+async function nothingIsLeft(
+  folders: readonly string[],
+  before: ReturnType<typeof machine>,
+): Promise<void> {
   await eventually("no process, no control group, no data", async () => {
     const gone =
       folders.every((folder) => processesIn(folder).length === 0) &&
-      controlGroups().every((group) => groupsBefore.includes(group)) &&
+      controlGroups().every((group) => before.groups.includes(group)) &&
       folders.every((folder) => !existsSync(join(folder, "data")));
     return gone ? true : undefined;
   });
   const mounts = readFileSync("/proc/mounts", "utf8");
   for (const folder of folders) assert.ok(!mounts.includes(folder));
+  const now = machine();
+  assert.deepEqual([now.interfaces, now.settings], [before.interfaces, before.settings]);
+}
+
+/** What a user's `make cluster` runs, until it has said all; with `mark`, a variable and its value, in its environment. */
+async function makeCluster(mark: string) {
+  const { stdout } = await runProgram("make", ["--dry-run", "cluster"], { cwd: root });
+  const recipe = stdout.toString().trim().split("\n").at(-1);
+  const child = spawn("/bin/sh", ["-c", `exec env ${mark} ${recipe}`], {
+    cwd: root,
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exit = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
+  let said = "";
+  await Promise.race([
+    exit.then(([code]) => assert.fail(`it ended with ${code}`)),
+    new Promise<void>((resolve) => {
+      child.stdout.on("data", (chunk: Buffer) => {
+        said += chunk.toString();
+        if (said.includes("Ctrl-C ends it.")) resolve();
+      });
+    }),
+  ]);
+  return {
+    said,
+    exit,
+    /** As a terminal's Ctrl-C does, to all that run in its foreground. */
+    interrupt: () => process.kill(-child.pid!, "SIGINT"),
+    /** What it started ends with it. */
+    kill: () => child.kill("SIGKILL"),
+  };
 }
 
 describe("the end of a cluster", () => {
   it("leaves nothing behind, and the machine's settings as they were", async () => {
-    const groupsBefore = controlGroups();
-    const settingsBefore = settings();
+    const before = machine();
     const cluster = await startCluster();
     await cluster.apply(pod("busy", shell("while true; do sleep 1; done")));
     await cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=60s");
     const folders = foldersOf(cluster);
-    assert.deepEqual(settings(), settingsBefore);
+    assert.deepEqual(settings(), before.settings);
     await cluster.stop();
-    await nothingIsLeft(folders, groupsBefore);
+    await nothingIsLeft(folders, before);
   });
 
   it("comes with the process that started it, also by SIGKILL", async () => {
-    const groupsBefore = controlGroups();
+    const before = machine();
     const program = `
       import { startCluster } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
       const { netns, kubeconfig, kubectl } = await startCluster();
@@ -325,7 +392,37 @@ describe("the end of a cluster", () => {
     const folders = foldersOf(JSON.parse(said));
     assert.ok(folders.every((folder) => processesIn(folder).length > 0));
     child.kill("SIGKILL");
-    await nothingIsLeft(folders, groupsBefore);
+    await nothingIsLeft(folders, before);
     for (const folder of folders) rmSync(folder, { recursive: true });
+  });
+
+  it("comes with Ctrl-C to `make cluster`, whose kubeconfig leads to a ready node until then", async () => {
+    const before = machine();
+    const mark = `KAFKAPROXY_TEST_MARK=${randomUUID()}`;
+    const started = await makeCluster(mark);
+    try {
+      const [, kubeconfig = ""] = /^export KUBECONFIG=(.+)$/mu.exec(started.said) ?? [];
+      const [, kubectl = ""] = /^kubectl +(.+)$/mu.exec(started.said) ?? [];
+      const env = { ...process.env, KUBECONFIG: kubeconfig };
+      const { stdout, stderr } = await runProgram(kubectl, ["get", "nodes"], { env });
+      assert.match(stdout.toString(), /^node +Ready /mu, stderr);
+      const runs = realpathSync(join(cacheDir, "run"));
+      const folders = new Set(
+        processesWith(mark)
+          .filter(({ folder }) => folder.startsWith(runs))
+          .map(({ folder }) => join(runs, relative(runs, folder).split("/")[0] ?? "")),
+      );
+      // The node's, the control plane's, Kafka's and ZooKeeper's.
+      assert.equal(folders.size, 4, [...folders].join());
+      started.interrupt();
+      assert.deepEqual(await started.exit, [0, null]);
+      await nothingIsLeft([...folders], before);
+      await eventually("nothing that it started", async () =>
+        processesWith(mark).length === 0 ? true : undefined,
+      );
+      for (const folder of folders) assert.ok(!existsSync(folder), folder);
+    } finally {
+      started.kill();
+    }
   });
 });

@@ -2,14 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  ownedKinds,
-  startWorld,
-  stop,
-  type TestOperator,
-  until,
-  type World,
-} from "./test-operator.ts";
+import { endState, madeFor, turnsOf } from "../../test/harness/operator-work.ts";
+import { startWorld, stop, type TestOperator, until, type World } from "./test-operator.ts";
 
 const patience = { timeout: 300_000 };
 
@@ -54,11 +48,11 @@ describe("the operator and its API server under faults", () => {
           return (await world.condition(name, "Degraded")) === "False AllWell";
         });
       }
-      assert.deepEqual(await endState(world, "torn"), await endState(world, "whole"));
-      const made = world
-        .writes()
-        .filter(({ name, code }) => /^torn(?:$|-)/u.test(name) && code === 201)
-        .map(({ resource, name }) => `${resource}/${name}`);
+      assert.deepEqual(
+        endState("torn", await world.owned("torn")),
+        endState("whole", await world.owned("whole")),
+      );
+      const made = madeFor("torn", world.writes());
       assert.deepEqual(made, [...new Set(made)]);
       assert.ok(made.includes("statefulsets/torn"), made.join());
       await stop(operator);
@@ -90,12 +84,8 @@ describe("the operator and its API server under faults", () => {
       await stop(second);
       await stop(third);
       // Statuses and events too: each writes in a time of its own, one after the other.
-      const writers = world
-        .writes()
-        .filter(({ name }) => /^led(?:$|[-.])/u.test(name))
-        .map(({ by }) => by);
-      const turns = writers.filter((by, n) => by !== writers[n - 1]);
-      assert.deepEqual(turns, ["first", "second", "third"]);
+      const writes = world.writes().filter(({ name }) => /^led(?:$|[-.])/u.test(name));
+      assert.deepEqual(turnsOf(writes), ["first", "second", "third"]);
     },
   );
 
@@ -137,24 +127,3 @@ describe("the operator and its API server under faults", () => {
     await until("the API server answers again", answers);
   }
 });
-
-interface Owned {
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly status?: unknown;
-}
-
-/** All that a resource owns, without what differs from one resource and one moment to the next. */
-async function endState(world: World, name: string): Promise<unknown> {
-  const label = `app.kubernetes.io/instance=${name}`;
-  const { items } = await world.get<{ items: Owned[] }>(ownedKinds, "-l", label);
-  const bare = items.map(({ metadata, status: _status, ...rest }) => {
-    const { name: own, labels, annotations, ownerReferences } = metadata;
-    return { ...rest, metadata: { name: own, labels, annotations, ownerReferences } };
-  });
-  const text = JSON.stringify(bare)
-    .replaceAll(name, "NAME")
-    // Its owner's, and hashes over its name.
-    .replaceAll(/"uid":"[^"]+"/gu, '"uid":"UID"')
-    .replaceAll(/-hash":"[^"]+"/gu, '-hash":"HASH"');
-  return JSON.parse(text) as unknown;
-}

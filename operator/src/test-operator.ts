@@ -9,6 +9,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 import { bundle, packageFiles } from "../../images/src/index.ts";
 import {
+  type AuditedWrite,
+  type Owned,
+  operatorWrites,
+  ownedKinds,
+} from "../../test/harness/operator-work.ts";
+import {
   type KafkaCluster,
   startKafka,
   startZooKeeper,
@@ -34,7 +40,6 @@ export interface World {
   /** A KafkaProxy as YAML, with more lines of spec. */
   resource(name: string, topic: string, ...more: string[]): string;
   startOperator(options?: { elect?: boolean; podName?: string }): Promise<TestOperator>;
-  /** Writes that operators asked for, oldest first, but for leases. */
   writes(): AuditedWrite[];
   /** Holds an operator in the middle of a pass. */
   gate(): Promise<AdmissionGate>;
@@ -45,19 +50,11 @@ export interface World {
   replicas(name: string): Promise<number>;
   /** `kind/name` of each object that a resource has. */
   ownedBy(name: string): Promise<string[]>;
+  /** The objects themselves. */
+  owned(name: string): Promise<Owned[]>;
   /** Reasons of the events about a resource. */
   events(name: string): Promise<string[]>;
   stop(): Promise<void>;
-}
-
-export interface AuditedWrite {
-  /** Which operator, by its pod's name. */
-  readonly by: string;
-  readonly verb: string;
-  readonly at: number;
-  readonly code: number;
-  readonly resource: string;
-  readonly name: string;
 }
 
 export interface TestOperator {
@@ -71,7 +68,7 @@ export interface TestOperator {
 }
 
 const account = "operator";
-export const ownedKinds = "statefulset,configmap,service,serviceaccount,pdb,networkpolicy";
+const instanceLabel = (name: string): string => `app.kubernetes.io/instance=${name}`;
 
 /** Waits for what is to come; the API server may be away meanwhile. */
 export async function until(
@@ -132,9 +129,10 @@ export async function startWorld(): Promise<World> {
     },
     replicas: async (name) =>
       (await get<{ spec: { replicas: number } }>("sts", name)).spec.replicas,
+    owned: async (name) =>
+      (await get<{ items: Owned[] }>(ownedKinds, "-l", instanceLabel(name))).items,
     ownedBy: async (name) => {
-      const label = `app.kubernetes.io/instance=${name}`;
-      const text = await kubectl("get", ownedKinds, "-l", label, "-o", "name");
+      const text = await kubectl("get", ownedKinds, "-l", instanceLabel(name), "-o", "name");
       return text.split("\n").filter((line) => line !== "");
     },
     events: async (name) => {
@@ -178,7 +176,7 @@ export async function startWorld(): Promise<World> {
       operators.push(child);
       return await follow(child);
     },
-    writes: () => writesIn(cluster.auditLog),
+    writes: () => operatorWrites(cluster.auditLog),
     gate: () => startAdmissionGate(cluster, `system:serviceaccount:default:${account}`),
     stop: async () => {
       for (const child of operators) child.kill("SIGKILL");
@@ -254,31 +252,4 @@ async function follow(child: ChildProcess): Promise<TestOperator> {
     signal: (signal) => void child.kill(signal),
     ended: () => exit,
   };
-}
-
-interface AuditLine {
-  readonly verb: string;
-  readonly userAgent?: string;
-  readonly requestReceivedTimestamp: string;
-  readonly responseStatus?: { readonly code?: number };
-  readonly objectRef?: { resource?: string; name?: string; subresource?: string };
-}
-
-const agent = "kafka-proxy-operator/";
-
-function writesIn(auditLog: string): AuditedWrite[] {
-  const lines = readFileSync(auditLog, "utf8").split("\n");
-  return lines
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as AuditLine)
-    .filter(({ userAgent = "" }) => userAgent.startsWith(agent))
-    .filter(({ objectRef }) => objectRef?.resource !== "leases")
-    .map(({ userAgent = "", verb, objectRef = {}, requestReceivedTimestamp, responseStatus }) => ({
-      by: userAgent.slice(agent.length),
-      verb,
-      at: Date.parse(requestReceivedTimestamp),
-      code: responseStatus?.code ?? 0,
-      resource: [objectRef.resource, objectRef.subresource].filter(Boolean).join("/"),
-      name: objectRef.name ?? "",
-    }));
 }

@@ -11,13 +11,26 @@ import { buildImages } from "../../images/src/index.ts";
 import { chart, type Helm, startHelm } from "../charts/helm.ts";
 import { until } from "../harness/index.ts";
 import {
+  endState,
+  madeFor,
+  operatorWrites,
+  type Owned,
+  ownedKinds,
+  turnsOf,
+} from "../harness/operator-work.ts";
+import {
   type KafkaCluster,
   startKafka,
   startZooKeeper,
   type ZooKeeperServer,
 } from "../servers/index.ts";
 import { runProgram } from "../servers/java.ts";
-import { type Cluster, program, startCluster } from "../servers/kubernetes/index.ts";
+import {
+  type Cluster,
+  program,
+  startAdmissionGate,
+  startCluster,
+} from "../servers/kubernetes/index.ts";
 import { finished, type Load, startLoad } from "./load.ts";
 
 const examples = join(import.meta.dirname, "../../examples");
@@ -93,16 +106,54 @@ describe("the operator on a real node", () => {
     return `${found?.status} ${found?.reason}`;
   }
 
-  async function readyPods(count: number): Promise<void> {
-    await until(`${count} proxies ready`, async () => {
-      const { replicas, readyReplicas } = await status("orders");
+  async function readyPods(count: number, name = "orders"): Promise<void> {
+    await until(`${count} proxies of ${name} ready`, async () => {
+      const { replicas, readyReplicas } = await status(name);
       return replicas === count && readyReplicas === count;
     });
+  }
+
+  async function scale(replicas: number, name = "orders"): Promise<void> {
+    await kubectl("scale", "kpx", name, "--namespace=shop", `--replicas=${replicas}`);
   }
 
   async function setSpec(spec: object): Promise<void> {
     const patch = ["--type=merge", "-p", JSON.stringify({ spec })];
     await kubectl("patch", "kpx", "orders", "--namespace=shop", ...patch);
+  }
+
+  /** Objects of these kinds that belong to these KafkaProxies. */
+  async function owned(kinds: string, ...names: string[]): Promise<Owned[]> {
+    const selector = `app.kubernetes.io/instance in (${names.join()})`;
+    const found = await kubectl("get", kinds, "--namespace=shop", "-l", selector, "-o", "json");
+    return (JSON.parse(found) as { items: Owned[] }).items;
+  }
+
+  /** Of every object and every pod: one that was made anew under its name has another. */
+  async function uids(...names: string[]): Promise<Map<string, string>> {
+    const all = await owned(`${ownedKinds},pod`, ...names);
+    return new Map(all.map(({ kind, metadata }) => [`${kind}/${metadata.name}`, metadata.uid]));
+  }
+
+  /** The operator's pod that has the lease. */
+  async function leader(): Promise<string> {
+    const holder = ["-o", "jsonpath={.spec.holderIdentity}"];
+    const identity = await kubectl(
+      "get",
+      "lease",
+      "kafka-proxy",
+      "--namespace=operators",
+      ...holder,
+    );
+    return identity.split("_")[0] ?? "";
+  }
+
+  /** What the pod says itself, while it can be asked. */
+  async function leads(pod: string): Promise<boolean | undefined> {
+    const path = `/api/v1/namespaces/operators/pods/${pod}:8080/proxy/metrics`;
+    const { exitCode, stdout } = await cluster.kubectl("get", "--raw", path);
+    if (exitCode !== 0) return undefined;
+    return /^kafkaproxy_operator_leader 1$/mu.test(stdout);
   }
 
   async function podIds(): Promise<string[]> {
@@ -195,6 +246,7 @@ describe("the operator on a real node", () => {
       chart,
       "--namespace=operators",
       "--create-namespace",
+      "--set=replicas=2",
       "--set-string=image.tag=dev",
       "--set=image.pullPolicy=Never",
     );
@@ -267,10 +319,10 @@ describe("the operator on a real node", () => {
   it("replicas 2 -> 4 -> 1 under load, then more than partitions: 0 lost, 0 duplicates", async () => {
     const load = startLoad(kafka, "orders", "scaled", 4);
     for (const count of [4, 1]) {
-      await kubectl("scale", "kpx", "orders", "--namespace=shop", `--replicas=${count}`);
+      await scale(count);
       await readyPods(count);
     }
-    await kubectl("scale", "kpx", "orders", "--namespace=shop", "--replicas=6");
+    await scale(6);
     await until("capped", async () =>
       (await condition("orders", "ReplicasCapped")).startsWith("True"),
     );
@@ -292,7 +344,7 @@ describe("the operator on a real node", () => {
   });
 
   it("paused and not paused again: nothing is delivered meanwhile, no pod is restarted, nothing is lost", async () => {
-    await kubectl("scale", "kpx", "orders", "--namespace=shop", "--replicas=3");
+    await scale(3);
     await readyPods(3);
     const before = await podIds();
     await setSpec({ paused: true });
@@ -339,6 +391,71 @@ describe("the operator on a real node", () => {
     await allProcessed(ids);
     const again = await finishedAgain(ids);
     console.log(`finished again after a pod was deleted by force: ${again.length} of ${ids.size}`);
+  });
+
+  it("operators killed in the middle of their work, twice: nothing is made twice, and the end is as if they had not been", async () => {
+    for (const topic of ["torn", "whole"]) await kafka.createTopic(topic, { partitions: 2 });
+    const before = await uids("orders");
+    const account = "system:serviceaccount:operators:kafka-proxy";
+    const gate = await startAdmissionGate(cluster, account);
+    let held = gate.hold({ kind: "Service", name: "torn-proxy" });
+    await cluster.apply(resource("torn", { consumerGroup: "torn" }));
+    for (const next of [{ kind: "StatefulSet", name: "torn" }, undefined]) {
+      await held;
+      const there = (await owned(ownedKinds, "torn")).map(({ kind }) => kind);
+      assert.ok(there.includes("ConfigMap") && !there.includes("StatefulSet"), there.join());
+      await cluster.signalPod(await leader(), "SIGKILL", "operators");
+      gate.open();
+      if (next !== undefined) held = gate.hold(next);
+    }
+    await gate.close();
+    await readyPods(2, "torn");
+    await cluster.apply(resource("whole", { consumerGroup: "whole" }));
+    await readyPods(2, "whole");
+    for (const name of ["torn", "whole"]) {
+      await until(`${name} is told`, async () => {
+        return (await condition(name, "Degraded")) === "False AllWell";
+      });
+    }
+    assert.deepEqual(
+      endState("torn", await owned(ownedKinds, "torn")),
+      endState("whole", await owned(ownedKinds, "whole")),
+    );
+    const made = madeFor("torn", operatorWrites(cluster.auditLog));
+    assert.deepEqual(made, [...new Set(made)]);
+    assert.ok(made.includes("statefulsets/torn"), made.join());
+    assert.deepEqual(await uids("orders"), before);
+  });
+
+  it("the leading operator frozen until the other takes over: one writes at a time, and what is there stays", async () => {
+    const before = await uids("orders", "torn");
+    const first = await leader();
+    const earlier = operatorWrites(cluster.auditLog).length;
+    await cluster.signalPod(first, "SIGSTOP", "operators");
+    await scale(1, "torn");
+    await readyPods(1, "torn");
+    const second = await leader();
+    assert.notEqual(second, first);
+    // Its liveness probe has failed meanwhile. Where that took long enough the kubelet is starting it anew: that one minds no SIGCONT.
+    await until("the first is thawed", () =>
+      cluster.signalPod(first, "SIGCONT", "operators").then(
+        () => true,
+        () => false,
+      ),
+    );
+    // Both hear of it; the first may not have noticed yet.
+    await scale(2, "torn");
+    await until("the first has noticed", async () => (await leads(first)) === false);
+    await readyPods(2, "torn");
+    assert.equal(await leads(second), true);
+    const turns = turnsOf(operatorWrites(cluster.auditLog).slice(earlier));
+    // Its last writes may have been answered after the log was read.
+    assert.deepEqual(turns[0] === first ? turns.slice(1) : turns, [second]);
+    const after = await uids("orders", "torn");
+    // Scaled away meanwhile, and made anew.
+    for (const all of [before, after]) assert.ok(all.delete("Pod/torn-1"));
+    assert.deepEqual(after, before);
+    await kubectl("delete", "kpx", "torn", "whole", "--namespace=shop");
   });
 
   it("nothing died on the way but what was poison", async () => {

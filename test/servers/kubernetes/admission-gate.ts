@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
+import { listenWithin } from "../netns.ts";
 import { certificates } from "./certificates.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
@@ -55,8 +55,7 @@ export async function startAdmissionGate(
     },
     (request, response) => void answer(request, response),
   );
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenWithin(cluster.netns, server);
   const name = "gate.kafkaproxy.test";
   await cluster.apply(
     JSON.stringify({

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { runProgram } from "../java.ts";
-import { within } from "../netns.ts";
+import { type NetworkNamespace, within } from "../netns.ts";
 import { freePorts } from "../ports.ts";
 import { keepLogs, makeRunFolder, type RunFolder } from "../run-folder.ts";
 import { ServerProcess } from "../server-process.ts";
@@ -24,6 +24,8 @@ export interface ControlPlane {
   readonly server: string;
   /** The same, reached from where it runs itself: by its node and by pods. */
   readonly insideServer: string;
+  /** The network that it runs in; undefined: the machine's own. */
+  readonly netns: NetworkNamespace | undefined;
   /** File of a kubeconfig with all rights. */
   readonly kubeconfig: string;
   /** Where the API server writes down each request that changes something, one JSON object a line. */
@@ -122,6 +124,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   return {
     server,
     insideServer,
+    netns: place.netns,
     kubeconfig,
     auditLog,
     apiServer,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import type { KubeObject } from "./kube-object.ts";
+import type { Logger } from "./logger.ts";
 import { Reflector, type ReflectorOptions, type ReflectorTiming } from "./reflector.ts";
 import { answer, type Handler, quiet, scriptedApi, until } from "./test-api.ts";
 

@@ -249,13 +249,7 @@ export class Dispatch implements DispatchPort {
   // sessions
 
   open(now: number, info: SessionInfo, port: SessionPort): void {
-    if (this.#sessions.none) {
-      for (const { presentWait } of this.#partitions.values()) {
-        if (presentWait !== undefined) {
-          this.#alarms.schedule(now, presentWait, now + presentWaitMs);
-        }
-      }
-    }
+    if (this.#sessions.none) this.#firstClient(now);
     this.#sessions.open(info, port);
     this.#finish(now);
   }
@@ -295,7 +289,10 @@ export class Dispatch implements DispatchPort {
   tick(now: number): void {
     this.#wheel.advance(now, (record) => {
       const partition = this.#partitions.get(record.partition);
-      if (partition !== undefined) this.#lifecycle.timedOut(now, partition, record);
+      if (partition === undefined) return;
+      // Who holds it has had nobody to present it to.
+      if (isUnclaimed(record) && this.#sessions.none) this.#lifecycle.leaseAnew(now, record);
+      else this.#lifecycle.timedOut(now, partition, record);
     });
     this.#alarms.advance(now, (alarm) => alarm.ring(now));
     this.#finish(now);
@@ -311,7 +308,7 @@ export class Dispatch implements DispatchPort {
   // eyes
 
   get inFlight(): number {
-    return this.#lifecycle.inFlight;
+    return this.#sessions.none ? 0 : this.#lifecycle.inFlight;
   }
 
   get ready(): number {
@@ -339,6 +336,18 @@ export class Dispatch implements DispatchPort {
   }
 
   // inside
+
+  /** All that waits for who holds a former owner's records begins with it. */
+  #firstClient(now: number): void {
+    for (const { presentWait, window } of this.#partitions.values()) {
+      if (presentWait !== undefined) {
+        this.#alarms.schedule(now, presentWait, now + presentWaitMs);
+      }
+      window.forEach((record) => {
+        if (isUnclaimed(record)) this.#lifecycle.leaseAnew(now, record);
+      });
+    }
+  }
 
   #finish(now: number): void {
     this.#outbox.flushFrames();
@@ -405,4 +414,9 @@ export class Dispatch implements DispatchPort {
         break;
     }
   }
+}
+
+/** Out at a former owner's worker, who has not presented it yet. */
+function isUnclaimed({ state, holder }: WindowRecord): boolean {
+  return state === "leased" && holder === undefined;
 }

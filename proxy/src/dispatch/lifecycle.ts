@@ -73,6 +73,11 @@ export class Lifecycle {
   leaseToNobody(now: number, record: WindowRecord): void {
     record.state = "leased";
     this.inFlight += 1;
+    this.leaseAnew(now, record);
+  }
+
+  /** One more ackTimeout from now for who may present it. */
+  leaseAnew(now: number, record: WindowRecord): void {
     this.#parts.wheel.schedule(now, record, now + this.#parts.options.ackTimeoutMs);
   }
 

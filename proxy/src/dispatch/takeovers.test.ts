@@ -83,6 +83,30 @@ test("in a proxy that nobody is connected to, the wait begins with the first cli
   assert.ok(h.dispatch.inFlight > 0, "and no longer than that");
 });
 
+test("in a proxy that nobody is connected to, what was out waits for the first client, and then one ackTimeout", () => {
+  const { offset, metadata } = owner().dispatch.surrender(0, 0);
+  const h = new Harness();
+  h.assign(0, offset, metadata);
+  h.admit(0, 9);
+  h.advance(60_000);
+  assert.equal(h.dispatch.inFlight, 0, "nobody is there to answer");
+  h.open("b");
+  assert.equal(h.dispatch.inFlight, 3);
+  assert.deepEqual(offsets(h.pull("b")), [5, 6, 7, 8, 9]);
+  h.advance(2_900);
+  h.commit();
+  assert.deepEqual(h.pull("b"), []);
+  h.open("a");
+  present(h, "a", { partition: 0, offset: 2, attempt: 1, state: "held" });
+  h.advance(200);
+  h.commit();
+  const again = h.pull("b").map(({ offset: each, attempt }) => [each, attempt]);
+  assert.deepEqual(again.slice(0, 2), [
+    [0, 2],
+    [4, 2],
+  ]);
+});
+
 test("a fresh group waits for nobody but its first commit", () => {
   const h = new Harness();
   h.open("a");

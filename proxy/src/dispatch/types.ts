@@ -220,6 +220,7 @@ export interface DispatchPort {
   /** When tick is needed next; undefined when nothing waits for time. */
   nextTickAt(): number | undefined;
   // eyes
+  /** Records out that an answer may come for: what sessions hold, or may still present of a former owner's. */
   readonly inFlight: number;
   readonly ready: number;
   readonly windowBytes: number;

@@ -27,7 +27,7 @@ test("a failed commit gives its acks to the next one", () => {
   h.admit(0, 1);
   h.pull("a");
   h.ack("a", 0);
-  for (const commit of h.dispatch.takeCommits(h.now)) h.dispatch.commitFailed(h.now, commit);
+  for (const commit of h.dispatch.takeCommits(h.now)) h.dispatch.commitFailed(h.now, commit, false);
   h.ack("a", 1);
   h.commit();
   assert.deepEqual(a.take("settled"), [
@@ -51,7 +51,7 @@ test("a commit confirmed after its partition came back says nothing about the ne
     { type: "settled", ranges: [{ partition: 0, first: 0, last: 1 }] },
   ]);
   assert.equal(h.dispatch.partitions(h.now)[0]?.committed, 0);
-  h.dispatch.commitFailed(h.now, open);
+  h.dispatch.commitFailed(h.now, open, false);
   h.admit(0, 4);
   assert.equal(h.commit(true)[0]?.offset, 0);
 });
@@ -82,7 +82,7 @@ test("the last commit answers the acks that it holds, and those of an earlier on
   const last = h.dispatch.surrender(h.now, 0);
   assert.deepEqual(a.take("owned").at(-1)?.partitions, []);
   assert.ok(open);
-  h.dispatch.commitFailed(h.now, open);
+  h.dispatch.commitFailed(h.now, open, false);
   h.dispatch.commitConfirmed(h.now, last);
   assert.deepEqual(
     a.take("settled").flatMap(({ ranges }) => ranges.map(({ first }) => first)),
@@ -182,7 +182,7 @@ test("metadata that a broker refuses is made by halves shorter, down to what red
     const commits = h.dispatch.takeCommits(h.now, true);
     lengths.push(commits[0]?.metadata.length ?? 0);
     const limits = h.dispatch.shortenMetadata(commits);
-    for (const commit of commits) h.dispatch.commitFailed(h.now, commit);
+    for (const commit of commits) h.dispatch.commitFailed(h.now, commit, false);
     if (limits === undefined) break;
     assert.ok(limits.after < (lengths.at(-1) ?? 0));
   }

@@ -23,7 +23,7 @@ export interface CommitsParts {
 }
 
 /**
- * A broker that refuses commits for good stops no delivery: a new owner whose commits have failed for so long begins
+ * A broker that refuses commits for good stops no delivery: a new owner whose commits are refused for so long begins
  * without. Only its death could repeat work then.
  */
 const firstCommitMs = 5_000;
@@ -118,14 +118,21 @@ export class Commits {
     intake.reopen(partition);
   }
 
-  failed(now: number, commit: PartitionCommit): void {
+  /** `refused`, `owned`: as in DispatchPort, and as above. */
+  failed(
+    now: number,
+    commit: PartitionCommit,
+    refused: boolean,
+    owned: (partition: Partition) => boolean,
+  ): void {
     if (!(commit instanceof OpenCommit) || commit.source.taken !== commit) return;
     const partition = commit.source;
     partition.taken = undefined;
     partition.dirty = true;
     partition.returnAcks(commit.acks);
-    partition.failedSince ??= now;
-    if (now - partition.failedSince >= firstCommitMs) this.#open(partition);
+    if (!refused || !owned(partition)) return;
+    partition.refusedSince ??= now;
+    if (now - partition.refusedSince >= firstCommitMs) this.#open(partition);
   }
 
   /** What it has may go out. */

@@ -207,15 +207,12 @@ export class Dispatch implements DispatchPort {
   }
 
   commitConfirmed(now: number, commit: PartitionCommit): void {
-    this.#commits.confirmed(
-      commit,
-      (partition) => this.#partitions.get(partition.number) === partition,
-    );
+    this.#commits.confirmed(commit, (partition) => this.#owns(partition));
     this.#finish(now);
   }
 
-  commitFailed(now: number, commit: PartitionCommit): void {
-    this.#commits.failed(now, commit);
+  commitFailed(now: number, commit: PartitionCommit, refused: boolean): void {
+    this.#commits.failed(now, commit, refused, (partition) => this.#owns(partition));
     this.#finish(now);
   }
 
@@ -336,6 +333,11 @@ export class Dispatch implements DispatchPort {
   }
 
   // inside
+
+  /** A partition that comes back is another object. */
+  #owns(partition: Partition): boolean {
+    return this.#partitions.get(partition.number) === partition;
+  }
 
   /** All that waits for who holds a former owner's records begins with it. */
   #firstClient(now: number): void {

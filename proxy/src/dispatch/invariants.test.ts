@@ -150,7 +150,7 @@ class Model {
     const { h } = this;
     for (const commit of this.#open.splice(0)) {
       if (!confirmed) {
-        h.dispatch.commitFailed(h.now, commit);
+        h.dispatch.commitFailed(h.now, commit, true);
         continue;
       }
       h.dispatch.commitConfirmed(h.now, commit);

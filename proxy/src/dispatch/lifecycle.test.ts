@@ -52,7 +52,7 @@ test("a delivery waits for its count only; first deliveries go on meanwhile", ()
   assert.deepEqual(h.pull("a"), [], "that commit was taken before the nack");
   const [next] = h.dispatch.takeCommits(h.now);
   assert.ok(next);
-  h.dispatch.commitFailed(h.now, next);
+  h.dispatch.commitFailed(h.now, next, false);
   assert.deepEqual(h.pull("a"), [], "that one failed");
   h.commit();
   assert.deepEqual(h.pull("a"), [{ partition: 0, offset: 0, attempt: 2 }]);

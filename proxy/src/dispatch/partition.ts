@@ -28,8 +28,8 @@ export class Partition extends Linked<Partition> {
   presentWait: Alarm | undefined = undefined;
   /** A commit of this owner stands: who comes next takes neither a hand-over flag for its word nor the group for a new one. */
   standing = false;
-  /** When a commit of this owner first failed while none stood, in ms. */
-  failedSince: number | undefined = undefined;
+  /** When a commit of this owner was first refused, in ms; of interest while none stands. */
+  refusedSince: number | undefined = undefined;
   intakeOpen = true;
   /** Something changed since the last take. */
   dirty = false;

@@ -128,7 +128,7 @@ test("nothing goes out before a commit stands: an owner killed before has delive
   assert.deepEqual(killed.pull("b"), [], "its successor would find the former owner's hand-over");
   const [commit] = killed.dispatch.takeCommits(0);
   assert.ok(commit);
-  killed.dispatch.commitFailed(0, commit);
+  killed.dispatch.commitFailed(0, commit, false);
   assert.deepEqual(killed.pull("b"), []);
   const [second] = killed.commit();
   assert.deepEqual(offsets(killed.pull("b", 2)), [5, 6]);
@@ -136,21 +136,49 @@ test("nothing goes out before a commit stands: an owner killed before has delive
   assert.deepEqual(h.pull("b"), [], "its clients have not been heard");
 });
 
-test("commits that are refused for good stop no delivery: a new owner begins without after a while", () => {
+/** A new owner whose commits fail. */
+function withoutCommits(): { h: Harness; fails: (refused: boolean) => void } {
   const h = new Harness();
   h.open("a");
   h.dispatch.assign(h.now, { partition: 0, watermark: 0, metadata: "" });
   h.admit(0, 9);
-  const refused = (): void => {
-    for (const commit of h.dispatch.takeCommits(h.now)) h.dispatch.commitFailed(h.now, commit);
+  const fails = (refused: boolean): void => {
+    for (const commit of h.dispatch.takeCommits(h.now)) {
+      h.dispatch.commitFailed(h.now, commit, refused);
+    }
   };
-  refused();
+  return { h, fails };
+}
+
+test("commits that are refused for good stop no delivery: a new owner begins without after a while", () => {
+  const { h, fails } = withoutCommits();
+  fails(true);
   h.advance(4_900);
-  refused();
+  fails(true);
   assert.deepEqual(h.pull("a"), []);
   h.advance(200);
-  refused();
+  fails(true);
   assert.equal(h.pull("a").length, 10);
+});
+
+test("commits that nobody answers are waited for", () => {
+  const { h, fails } = withoutCommits();
+  fails(false);
+  h.advance(60_000);
+  fails(false);
+  assert.deepEqual(h.pull("a"), []);
+});
+
+test("a commit that is refused after its partition has gone brings nothing back", () => {
+  const { h, fails } = withoutCommits();
+  fails(true);
+  h.advance(10_000);
+  const [commit] = h.dispatch.takeCommits(h.now);
+  assert.ok(commit);
+  h.dispatch.lose(h.now, 0);
+  h.dispatch.commitFailed(h.now, commit, true);
+  assert.equal(h.dispatch.ready, 0);
+  assert.deepEqual(h.pull("a"), []);
 });
 
 test("who waits for clients itself, and gives the partition up, lets its successor wait too", () => {

@@ -188,7 +188,8 @@ export interface DispatchPort {
   /** Partitions with anything to say since their last confirmed commit; all with `all`. One take may be open per partition. */
   takeCommits(now: number, all?: boolean): PartitionCommit[];
   commitConfirmed(now: number, commit: PartitionCommit): void;
-  commitFailed(now: number, commit: PartitionCommit): void;
+  /** `refused`: it fails again whenever it is tried, as far as the broker's answer tells. */
+  commitFailed(now: number, commit: PartitionCommit, refused: boolean): void;
   /**
    * The broker takes no metadata as long as that of these: commits taken from now on have less. Undefined when there is
    * nothing more to leave out.

@@ -55,8 +55,8 @@ function setup(
         return { before, after: room };
       },
       commitConfirmed: (_now, { offset }) => void told.push(`confirmed ${offset}`),
-      commitFailed: (_now, failed) => {
-        told.push(`failed ${failed.offset}`);
+      commitFailed: (_now, failed, refused) => {
+        told.push(`${refused ? "refused" : "failed"} ${failed.offset}`);
         next = [failed, ...next];
       },
     },
@@ -157,7 +157,7 @@ test("what is refused by itself is tried again and holds up no other", async (t)
   t.mock.timers.tick(1);
   sent[0]?.done.resolve(refused);
   await settle();
-  assert.deepEqual(told, ["confirmed 1", "confirmed 3", "failed 2"]);
+  assert.deepEqual(told, ["confirmed 1", "confirmed 3", "refused 2"]);
   give(4);
   committer.soon();
   t.mock.timers.tick(1);
@@ -190,7 +190,7 @@ test("a last commit that is refused by itself is tried again alone, until it is 
   assert.deepEqual(sent[1]?.offsets, [3]);
   sent[1]?.done.resolve(allTaken);
   assert.equal(await handed, false);
-  assert.deepEqual(told, ["confirmed 2", "failed 1", "confirmed 3"]);
+  assert.deepEqual(told, ["confirmed 2", "refused 1", "confirmed 3"]);
   await committer.stop();
 });
 
@@ -203,7 +203,7 @@ test("what the broker finds too long goes again at once, shorter; the others cou
   assert.deepEqual(sent[0]?.chars, [3_000, 3_000]);
   sent[0].done.resolve(new Map([[2, tooLong]]));
   await settle();
-  assert.deepEqual(told, ["confirmed 1", "failed 2"]);
+  assert.deepEqual(told, ["confirmed 1", "refused 2"]);
   t.mock.timers.tick(1);
   assert.deepEqual([sent[1]?.offsets, sent[1]?.chars], [[2], [2_048]]);
   sent[1]?.done.resolve(new Map([[2, tooLong]]));

@@ -122,7 +122,9 @@ export class Committer {
   #giveUp(commits: readonly PartitionCommit[], refusals: Refusals): void {
     const { dispatch, logger, now } = this.#options;
     const partitions = commits.map(({ partition }) => partition);
-    for (const commit of commits) dispatch.commitFailed(now(), commit);
+    for (const commit of commits) {
+      dispatch.commitFailed(now(), commit, isRefusal(refusals.get(commit.partition)));
+    }
     logger.error(
       { err: refusals.get(partitions[0] ?? -1), partitions },
       "the last commit of partitions given up failed: their next owner delivers again what was settled since the commit before",
@@ -160,7 +162,9 @@ export class Committer {
     const commits = dispatch.takeCommits(now());
     const refusals = commits.length > 0 ? await this.#send(commits, identity) : new Map();
     const failed = commits.filter(({ partition }) => refusals.has(partition));
-    for (const commit of failed) dispatch.commitFailed(now(), commit);
+    for (const commit of failed) {
+      dispatch.commitFailed(now(), commit, isRefusal(refusals.get(commit.partition)));
+    }
     if (this.#shorten(failed, refusals)) this.#wanted = true;
     else if (failed.length > 0) this.#failed(refusals, commits.length, identity);
     else if (this.#failures > 0) {
@@ -226,6 +230,11 @@ function pauseAfter(failures: number): number {
 
 function isTooLong(error: unknown): boolean {
   return error instanceof KafkaError && error.code === "metadata-too-large";
+}
+
+/** Tried again it fails again, for whoever is the owner. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof KafkaError && !error.retriable && error.code !== "fenced";
 }
 
 function isRetriable(error: unknown): boolean {

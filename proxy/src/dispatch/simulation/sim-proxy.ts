@@ -179,8 +179,9 @@ export class SimProxy {
   }
 
   assign(partition: number): void {
-    // It has been another's meanwhile, and no heartbeat has said so yet: the group does before it gives it again.
+    // What has been another's meanwhile, and no heartbeat has said so yet: the group does before it gives anything again.
     if (this.positions.has(partition)) this.lose(partition);
+    this.#loseWhatIsGone();
     const takeover = this.#broker.takeover(partition);
     // The join was a sign of life.
     this.#fence.heartbeat(this.#now());
@@ -239,12 +240,16 @@ export class SimProxy {
     const sentAt = this.#now();
     this.#clock.after(this.#clock.between(2, 15), () => {
       this.run(() => {
-        for (const partition of this.positions.keys()) {
-          if (this.#broker.owners[partition] !== this.name) this.lose(partition);
-        }
+        this.#loseWhatIsGone();
         this.#fence.heartbeat(sentAt);
       });
     });
+  }
+
+  #loseWhatIsGone(): void {
+    for (const partition of this.positions.keys()) {
+      if (this.#broker.owners[partition] !== this.name) this.lose(partition);
+    }
   }
 
   commit(): void {
@@ -286,7 +291,9 @@ export class SimProxy {
             if (outcomes[at] === "taken") {
               this.#forgetOverflow(commit);
               this.dispatch.commitConfirmed(this.#now(), commit);
-            } else this.dispatch.commitFailed(this.#now(), commit);
+            } else {
+              this.dispatch.commitFailed(this.#now(), commit, outcomes[at] === "too-long");
+            }
           }
         });
         then(outcomes);

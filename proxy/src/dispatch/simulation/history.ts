@@ -171,7 +171,9 @@ export class History {
   }
 
   #move(partition: number, from: SimProxy, to?: SimProxy): void {
-    if (this.#moving.has(partition)) return;
+    // The group moves it from its owner, not from one that was frozen and does not know yet.
+    const owner = this.#broker.owners[partition];
+    if (this.#moving.has(partition) || owner !== from.name) return;
     this.#moving.add(partition);
     from.surrender(partition, (confirmed) => {
       if (!confirmed) this.#brokenHandovers += 1;

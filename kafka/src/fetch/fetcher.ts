@@ -12,8 +12,9 @@ export interface FetchedBatch {
   /**
    * In offset order; may be empty when only control or aborted records lay there. Keys, values and
    * headers are slices of the whole answer of up to `maxBytes`, or of a whole batch decompressed: copy
-   * what is kept for long, and with `reusesMemory` all that is kept. All partitions' last batches together hold about `maxBytes` and one record
-   * batch each: what an answer brought more of is handed out after these, unless the partition is paused.
+   * what is kept for long, and with `reusesMemory` all that is kept. All partitions' last batches together
+   * hold about `maxBytes` and one record batch each: what an answer brought more of is handed out after
+   * these, unless the partition is paused.
    */
   readonly records: readonly KafkaRecord[];
   /** Where the next fetch starts: past compaction gaps, control batches and aborted records. */

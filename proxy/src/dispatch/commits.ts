@@ -118,7 +118,7 @@ export class Commits {
     intake.reopen(partition);
   }
 
-  /** `refused`, `owned`: as in DispatchPort, and as above. */
+  /** `refused`: as in DispatchPort. `owned`: the partition is still ours. */
   failed(
     now: number,
     commit: PartitionCommit,

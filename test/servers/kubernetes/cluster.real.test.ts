@@ -335,7 +335,9 @@ async function nothingIsLeft(
 
 /** What a user's `make cluster` runs, until it has said all; with `mark`, a variable and its value, in its environment. */
 async function makeCluster(mark: string) {
-  const { stdout } = await runProgram("make", ["--dry-run", "cluster"], { cwd: root });
+  // Under `make test` it is a make inside a make, which would print where it is.
+  const dryRun = ["--dry-run", "--no-print-directory", "cluster"];
+  const { stdout } = await runProgram("make", dryRun, { cwd: root });
   const recipe = stdout.toString().trim().split("\n").at(-1);
   const child = spawn("/bin/sh", ["-c", `exec env ${mark} ${recipe}`], {
     cwd: root,

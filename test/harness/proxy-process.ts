@@ -28,6 +28,8 @@ export interface ProxyProcess {
   readonly log: string;
   /** /status as JSON. */
   status(): Promise<ProxyStatus>;
+  /** The partitions that it serves, in ascending order. */
+  owned(): Promise<number[]>;
   /** A metric's value, all its series together; 0 for one that is not there yet. */
   metric(name: string): Promise<number>;
   /** Resolves when it serves. */
@@ -92,6 +94,10 @@ export function startProxy(
     return code as number | null;
   });
   const adminAddress = () => report.adminAddress ?? "";
+  const status = async (): Promise<ProxyStatus> => {
+    const response = await fetch(`http://${adminAddress()}/status`);
+    return (await response.json()) as ProxyStatus;
+  };
   return {
     instance,
     pid: child.pid ?? -1,
@@ -109,9 +115,10 @@ export function startProxy(
       return log;
     },
     ended,
-    async status() {
-      const response = await fetch(`http://${adminAddress()}/status`);
-      return (await response.json()) as ProxyStatus;
+    status,
+    async owned() {
+      const { partitions } = await status();
+      return partitions.map(({ partition }) => partition).sort((a, b) => a - b);
     },
     async metric(name) {
       const text = await (await fetch(`http://${adminAddress()}/metrics`)).text();

@@ -2,25 +2,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  connectedTo,
-  createWorld,
-  type ProxyProcess,
-  Recorder,
-  until,
-  type World,
-} from "../harness/index.ts";
+import { connectedTo, createWorld, Recorder, until, type World } from "../harness/index.ts";
 
 let world: World;
 before(async () => {
   world = await createWorld({ relayed: true });
 });
 after(() => world.close());
-
-async function owned(proxy: ProxyProcess): Promise<number[]> {
-  const { partitions } = await proxy.status();
-  return partitions.map(({ partition }) => partition).sort((a, b) => a - b);
-}
 
 test("cut off from Kafka, not from its workers: it stops delivering in time, and its acks go to who has its partitions", async () => {
   const scene = await world.scene("cut-off", { partitions: 4 });
@@ -30,7 +18,7 @@ test("cut off from Kafka, not from its workers: it stops delivering in time, and
     const other = scene.proxy(1);
     await Promise.all([cutOff.serving(), other.serving()]);
     await until("two partitions each", async () => {
-      const counts = await Promise.all([owned(cutOff), owned(other)]);
+      const counts = await Promise.all([cutOff.owned(), other.owned()]);
       return counts.every(({ length }) => length === 2);
     });
     const recorder = new Recorder();
@@ -43,23 +31,23 @@ test("cut off from Kafka, not from its workers: it stops delivering in time, and
     const deliveredWhenFenced = await until(
       "fenced before the other has its partitions",
       async () => {
-        const { length } = await owned(other);
+        const { length } = await other.owned();
         const { fenced } = await cutOff.status();
         assert.ok(length === 2 || fenced !== undefined, "it delivers what another one has");
         return fenced !== undefined && (await cutOff.metric("kafkaproxy_deliveries_total"));
       },
     );
-    await until("the other has all", async () => (await owned(other)).length === 4);
+    await until("the other has all", async () => (await other.owned()).length === 4);
     const finished = recorder.finished;
     await until("1,000 more", () => recorder.finished >= finished + 1_000);
     assert.equal(await cutOff.metric("kafkaproxy_deliveries_total"), deliveredWhenFenced);
-    assert.deepEqual(await owned(cutOff), [0, 2], "it does not know that they are gone");
+    assert.deepEqual(await cutOff.owned(), [0, 2], "it does not know that they are gone");
 
     for (const relay of relays) relay.restore();
-    await until("it has its partitions again", async () => (await owned(other)).length === 2);
+    await until("it has its partitions again", async () => (await other.owned()).length === 2);
     await until("20,000 finished", () => recorder.finished === 20_000);
     await until("committed lag 0", async () => (await scene.lag()) === 0);
-    await until("it serves them", async () => (await owned(cutOff)).join() === "0,2");
+    await until("it serves them", async () => (await cutOff.owned()).join() === "0,2");
     const twice = [...recorder.deliveries.values()].filter(({ length }) => length > 1).length;
     const duplicates = recorder.duplicates().length;
     console.log(`delivered more than once: ${twice}; after an ack was sent: ${duplicates}`);

@@ -214,8 +214,7 @@ async function countedOver(
     assert.ok(proxy);
     await Promise.all([proxy, ...others].map((each) => each.serving()));
     await until("the partition is where it belongs", async () => {
-      const { partitions } = await proxy.status();
-      return partitions.map(({ partition }) => partition).join() === "0";
+      return (await proxy.owned()).join() === "0";
     });
     const recorder = new Recorder();
     const silent = silentWorker(scene, recorder, stop.signal);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { createWorld, type ProxyProcess, Recorder, until, type World } from "../harness/index.ts";
+import { createWorld, Recorder, until, type World } from "../harness/index.ts";
 
 let world: World;
 before(async () => {
@@ -10,18 +10,13 @@ before(async () => {
 });
 after(() => world.close());
 
-async function owned(proxy: ProxyProcess): Promise<number[]> {
-  const { partitions } = await proxy.status();
-  return partitions.map(({ partition }) => partition).sort((a, b) => a - b);
-}
-
 test("frozen past the session's end and thawed: delivers nothing on its old word, then has its partitions again", async () => {
   const scene = await world.scene("frozen", { partitions: 4 });
   try {
     const [frozen, other] = [scene.proxy(0), scene.proxy(1)];
     await Promise.all([frozen.serving(), other.serving()]);
     await until("two partitions each", async () => {
-      const counts = await Promise.all([owned(frozen), owned(other)]);
+      const counts = await Promise.all([frozen.owned(), other.owned()]);
       return counts.every(({ length }) => length === 2);
     });
     const recorder = new Recorder();
@@ -31,13 +26,13 @@ test("frozen past the session's end and thawed: delivers nothing on its old word
 
     frozen.freeze();
     const frozenAt = performance.now();
-    await until("the other has all", async () => (await owned(other)).length === 4);
+    await until("the other has all", async () => (await other.owned()).length === 4);
     await delay(Math.max(0, 15_000 - (performance.now() - frozenAt)));
     const finishedBefore = recorder.finished;
     const thawedAt = performance.now();
     frozen.thaw();
     assert.ok(finishedBefore < 19_000, "work is left for after the thaw");
-    await until("the other has given two back", async () => (await owned(other)).length === 2);
+    await until("the other has given two back", async () => (await other.owned()).length === 2);
     await until("20,000 finished", () => recorder.finished === 20_000);
     await until("committed lag 0", async () => (await scene.lag()) === 0);
 
@@ -56,7 +51,7 @@ test("frozen past the session's end and thawed: delivers nothing on its old word
     // Acks that were on their way into the frozen process are re-presented to the next owner.
     assert.ok(recorder.duplicates().length <= 20, `${recorder.duplicates().length} duplicates`);
     assert.match(frozen.log, /nothing is delivered until a heartbeat succeeds/u);
-    await until("it has its own again", async () => (await owned(frozen)).join() === "0,2");
+    await until("it has its own again", async () => (await frozen.owned()).join() === "0,2");
   } finally {
     await scene.close();
   }
@@ -68,7 +63,7 @@ test("frozen for less than the session: everything goes on, with its partitions,
     const [frozen, other] = [scene.proxy(0), scene.proxy(1)];
     await Promise.all([frozen.serving(), other.serving()]);
     const before = await until("two partitions each", async () => {
-      const [a, b] = [await owned(frozen), await owned(other)];
+      const [a, b] = [await frozen.owned(), await other.owned()];
       return a.length === 2 && b.length === 2 && { a, b };
     });
     const recorder = new Recorder();
@@ -80,8 +75,8 @@ test("frozen for less than the session: everything goes on, with its partitions,
     frozen.thaw();
     await until("12,000 finished", () => recorder.finished === 12_000);
     await until("committed lag 0", async () => (await scene.lag()) === 0);
-    assert.deepEqual(await owned(frozen), before.a);
-    assert.deepEqual(await owned(other), before.b);
+    assert.deepEqual(await frozen.owned(), before.a);
+    assert.deepEqual(await other.owned(), before.b);
     console.log(`after an ack was sent: ${recorder.duplicates().length}`);
     assert.deepEqual(recorder.duplicates(), []);
   } finally {

@@ -84,7 +84,7 @@ test("a third proxy joins and leaves under handlers of 2 s: 0 lost, 0 duplicates
     const third = scene.proxy(2);
     await third.serving();
     const moved = await until("the third proxy has its partitions", async () => {
-      const owned = (await third.status()).partitions.map(({ partition }) => partition);
+      const owned = await third.owned();
       return owned.length === 2 && owned;
     });
     await delay(4_000);
@@ -119,10 +119,8 @@ test("a proxy killed and started again inside the session time-out has its parti
   try {
     const [first, other] = [scene.proxy(0), scene.proxy(1)];
     await Promise.all([first.serving(), other.serving()]);
-    const owned = async (proxy: typeof first) =>
-      (await proxy.status()).partitions.map(({ partition }) => partition).sort((a, b) => a - b);
     const before = await until("both have two partitions", async () => {
-      const [a, b] = [await owned(first), await owned(other)];
+      const [a, b] = [await first.owned(), await other.owned()];
       return a.length === 2 && b.length === 2 && { a, b };
     });
     const recorder = new Recorder();
@@ -146,12 +144,12 @@ test("a proxy killed and started again inside the session time-out has its parti
     });
     console.log(`first delivery ${Math.round(ofItsOwn - upAt)} ms after it was up`);
     assert.ok(ofItsOwn - upAt <= 2_000, `${ofItsOwn - upAt} ms until it delivered`);
-    assert.deepEqual(await owned(other), before.b, "the other proxy kept what it had");
+    assert.deepEqual(await other.owned(), before.b, "the other proxy kept what it had");
     await until("its partitions are back", async () => {
-      const now = await owned(again);
+      const now = await again.owned();
       return now.length === 2 && now;
     });
-    assert.deepEqual(await owned(again), before.a);
+    assert.deepEqual(await again.owned(), before.a);
     assert.equal((await world.kafka.groupMembers(scene.group)).length, membersBefore.length);
     assert.equal(await rebalances(other), roundsBefore, "the other proxy saw a rebalance");
     await allDone(scene, recorder, 4_000);
